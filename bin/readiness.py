@@ -1,0 +1,70 @@
+"""Wait until the service answers: readiness.py <url> <pid> <timeout_s>.
+
+Prints its models and ends with 0 once all of them are ready; prints the reason and ends with 1 when
+one cannot be loaded, the process has ended, or the time is over. It needs the standard library
+alone.
+"""
+
+import http.client
+import json
+import os
+import select
+import sys
+import time
+from typing import Any
+from urllib.parse import urlsplit
+
+
+class NotReady(Exception):
+    """The service is not ready, and will not be by waiting."""
+
+
+def wait_until_ready(url: str, pid: int, timeout_s: float) -> None:
+    """Return once every model is ready.
+
+    Raises:
+        NotReady: that is not going to happen, with the reason.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:
+        raise NotReady("the service has ended") from None
+    while (left_s := deadline_s - time.monotonic()) > 0:
+        try:
+            status, answer = get(url, "/readyz", left_s)
+        except OSError:
+            # Nobody listens yet: ask again in a moment, or hear at once that the process has ended.
+            if select.select([process], [], [], 0.1)[0]:
+                raise NotReady("the service has ended") from None
+            continue
+        if status == 200:
+            return
+        raise NotReady(answer["message"])
+    raise NotReady(f"the service did not answer within {timeout_s:g} s")
+
+
+def get(url: str, path: str, timeout_s: float) -> tuple[int, Any]:
+    """Return the status and the JSON body of an answer."""
+    connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=timeout_s)
+    try:
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.status, json.load(response)
+    finally:
+        connection.close()
+
+
+def main(url: str, pid: str, timeout_s: str) -> None:
+    """Wait, and print what there is to know."""
+    try:
+        wait_until_ready(url, int(pid), float(timeout_s))
+        _, answer = get(url, "/v1", float(timeout_s))
+    except NotReady as reason:
+        sys.exit(f"not ready: {reason}")
+    for model in answer["models"]:
+        print(f"  {model['name']:<16} {model.get('state', ''):<10} {url}{model['url']}")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Say whether the service runs and which models are ready. Ends with 0 if all are, with 3 if it is
+# stopped, with 1 if it runs but is not ready.
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
+
+pid=$(running_pid)
+if [[ -z $pid ]]; then
+    echo "stopped"
+    exit 3
+fi
+url=$(<"$url_file")
+echo "running at $url (pid $pid, $(pgrep --count --parent "$pid") workers)"
+python bin/readiness.py "$url" "$pid" 5

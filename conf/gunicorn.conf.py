@@ -1,0 +1,56 @@
+"""gunicorn's settings: `gunicorn --config conf/gunicorn.conf.py main:app`."""
+
+import sys
+from pathlib import Path
+
+from gunicorn.glogging import Logger
+
+root = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(root))
+
+
+def forget_service():
+    """Let the service be imported anew."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "model_serving"]:
+        del sys.modules[name]
+
+
+# SIGHUP runs this file again, in a master that may have imported an older version of the service.
+forget_service()
+
+from model_serving.address import bind_address  # noqa: E402
+from model_serving.config import load_config  # noqa: E402
+from model_serving.log import configure_logging  # noqa: E402
+
+settings = load_config()
+
+
+class ServiceLogger(Logger):
+    """Sends gunicorn's messages into the service's log, where it logs the requests itself."""
+
+    def setup(self, cfg):
+        super().setup(cfg)
+        configure_logging(settings)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
+
+
+def post_fork(server, worker):
+    """Give each worker the newest code, whatever the master imported for this file."""
+    forget_service()
+
+
+chdir = str(root)
+logger_class = ServiceLogger
+bind = bind_address(settings)
+workers = settings.workers
+worker_class = "gthread"
+threads = settings.threads
+# A worker loads the models before its first sign of life.
+timeout = round(settings.start_timeout_s)
+graceful_timeout = round(settings.graceful_timeout_s)
+keepalive = 75
+backlog = 2048
+# The C parser accepts malformed request lines.
+http_parser = "python"
+control_socket_disable = True

@@ -1,0 +1,89 @@
+"""create_app: the only place where the parts are put together."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flask import Flask
+from flask_cors import CORS
+from flask_restful import Resource
+from flask_swagger_ui import get_swaggerui_blueprint
+
+from model_serving.config import CONF_DIR, Config, load_model_conf
+from model_serving.resources import RESOURCES
+from model_serving.serving import InProcessRuntime, ModelSpecification, Runtime
+from model_serving.web.api import ServiceApi
+from model_serving.web.json import OrjsonProvider
+from model_serving.web.model_resource import ModelResource, served_name
+from model_serving.web.openapi import OpenAPI, Route
+from model_serving.web.operations import (
+    Health,
+    Models,
+    Readiness,
+    Root,
+)
+from model_serving.web.request import REQUEST_ID_HEADER, ServiceRequest, finish
+
+DOCS_URL = "/docs"
+OPENAPI_URL = "/openapi.json"
+# Without a validator, whose badge would send the document to a server on the internet.
+SWAGGER_UI = {"app_name": "Model serving", "validatorUrl": None}
+
+
+def create_app(
+    config: Config, resources: Sequence[type[Resource]] = RESOURCES, conf_dir: Path = CONF_DIR
+) -> Flask:
+    """Build the WSGI application, with every model of ``resources`` loaded.
+
+    Raises:
+        ConfigError: a model's settings are wrong.
+        DeclarationError: a resource's declaration is wrong.
+    """
+    app = Flask("model_serving", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = config.max_content_length
+    app.config["MAX_FORM_MEMORY_SIZE"] = config.max_content_length
+    app.request_class = ServiceRequest
+    app.json = OrjsonProvider(app)
+    app.after_request(finish)
+    CORS(
+        app,
+        origins=list(config.cors_origins),
+        expose_headers=[REQUEST_ID_HEADER, "Location", "Retry-After"],
+    )
+
+    runtime = InProcessRuntime(
+        ModelSpecification(resource.model, load_model_conf(resource.model.__name__, conf_dir))
+        for resource in resources
+        if issubclass(resource, ModelResource)
+    )
+    api = ServiceApi(app)
+    for route in _routes(resources, runtime):
+        api.add_resource(
+            route.resource,
+            route.url,
+            endpoint=route.endpoint,
+            resource_class_kwargs=route.collaborators,
+        )
+    app.register_blueprint(get_swaggerui_blueprint(DOCS_URL, OPENAPI_URL, SWAGGER_UI))
+    return app
+
+
+def _routes(resources: Sequence[type[Resource]], runtime: Runtime) -> list[Route]:
+    models = {"resources": resources, "runtime": runtime}
+    routes = [
+        Route(
+            f"/v1/{served_name(resource)}",
+            served_name(resource),
+            resource,
+            {"runtime": runtime} if issubclass(resource, ModelResource) else {},
+        )
+        for resource in resources
+    ]
+    routes += [
+        Route("/v1", "Models", Models, models),
+        Route("/healthz", "Health", Health),
+        Route("/readyz", "Readiness", Readiness, {"runtime": runtime}),
+        Route("/_ah/warmup", "Warmup", Readiness, {"runtime": runtime}),  # App Engine asks here.
+        Route(OPENAPI_URL, "OpenAPI", OpenAPI, {"routes": routes}),
+        Route("/", "Root", Root, models),
+    ]
+    return routes

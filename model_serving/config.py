@@ -1,0 +1,208 @@
+"""The settings: one typed table, read once at the start.
+
+Precedence: command line > environment > ``conf/serving.conf`` > default. The environment name of a
+setting is its upper-case key. ``python -m model_serving.config [key]`` prints what is in force.
+
+Each model has a file of its own, ``conf/<name>_model.conf``: ``[serving]`` says how it is run, and
+``[model]`` goes to its constructor as keyword arguments.
+"""
+
+import configparser
+import os
+import re
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from model_serving.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+CONF_DIR = ROOT / "conf"
+
+Table = TypeVar("Table", bound=msgspec.Struct)
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of the service. ``docs/settings.md`` lists this table."""
+
+    host: Annotated[str, Meta(min_length=1, description="Address to listen on.")] = "0.0.0.0"
+    port: Annotated[int, Meta(ge=1, le=65_535, description="Port to listen on.")] = 9999
+    workers: Annotated[
+        int, Meta(ge=1, le=512, description="HTTP worker processes. Default: one per core.")
+    ] = msgspec.field(default_factory=_cores)
+    threads: Annotated[
+        int, Meta(ge=1, le=512, description="Requests that one worker handles at a time.")
+    ] = 16
+    cors_origins: Annotated[
+        tuple[str, ...],
+        Meta(description="Origins whose pages may call the service; `*` lets all of them."),
+    ] = ("*",)
+    max_content_length: Annotated[
+        int, Meta(ge=1, description="Largest request body, in bytes. A larger one gets 413.")
+    ] = 16 * 1024 * 1024
+    start_timeout_s: Annotated[
+        Seconds, Meta(description="How long the models may take to load at the start.")
+    ] = 120.0
+    graceful_timeout_s: Annotated[
+        Seconds, Meta(description="How long a stop or reload waits for requests under way.")
+    ] = 30.0
+    log_dir: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="Folder of the rotating log file, from the project's folder. "
+            "Where it cannot be written, the log goes to the console alone.",
+        ),
+    ] = "tmp"
+    log_console: Annotated[
+        bool,
+        Meta(description="Log to the console too. `bin/start.sh` turns it off in the background."),
+    ] = True
+
+
+class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How one model is run: the ``[serving]`` section of its file."""
+
+    timeout_s: Annotated[
+        Seconds, Meta(description="How long a caller waits for its prediction before it gets 504.")
+    ] = 30.0
+
+
+class ModelConf(msgspec.Struct, frozen=True, kw_only=True):
+    """What ``conf/<name>_model.conf`` says: how to run the model, and its own settings as text."""
+
+    serving: ServingSettings = ServingSettings()
+    model: dict[str, str] = {}
+    source: str = "default"
+
+
+def load_config(
+    command_line: Mapping[str, str | None] | None = None,
+    environ: Mapping[str, str] = os.environ,
+    conf_dir: Path = CONF_DIR,
+) -> Config:
+    """Read the settings; values of None and empty environment variables count as not given.
+
+    Raises:
+        ConfigError: a value is wrong, or the file has a key or section that does not exist.
+    """
+    path = conf_dir / "serving.conf"
+    keys = Config.__struct_fields__
+    given: dict[str, tuple[str, str]] = {}
+    for key, value in _sections(path, {"serving"}).get("serving", {}).items():
+        given[key] = (value, str(path))
+    given |= {
+        key: (environ[key.upper()], "the environment") for key in keys if environ.get(key.upper())
+    }
+    for key, argument in (command_line or {}).items():
+        if argument is not None:
+            given[key] = (argument, "the command line")
+    return typed(given, Config)
+
+
+def load_model_conf(model_name: str, conf_dir: Path = CONF_DIR) -> ModelConf:
+    """Read the file of a model: ``XXXModel`` has ``xxx_model.conf``. It may be missing.
+
+    Raises:
+        ConfigError: the file has a wrong value, or a key or section that does not exist.
+    """
+    path = conf_dir / f"{_snake_case(model_name)}.conf"
+    sections = _sections(path, {"serving", "model"})
+    serving = {key: (value, str(path)) for key, value in sections.get("serving", {}).items()}
+    return ModelConf(
+        serving=typed(serving, ServingSettings), model=sections.get("model", {}), source=str(path)
+    )
+
+
+def typed(given: Mapping[str, tuple[str, str]], table: type[Table]) -> Table:
+    """Make a ``table`` of texts that each come with their source.
+
+    Raises:
+        ConfigError: a key the table does not have, or a value its type does not allow.
+    """
+    types = {field.encode_name: field.type for field in msgspec.structs.fields(table)}
+    values = {}
+    for key, (text, source) in given.items():
+        if key not in types:
+            raise ConfigError(f"{source}: unknown setting {key!r}; known are {', '.join(types)}")
+        values[key] = parse(text, types[key], key, source)
+    return table(**values)
+
+
+def parse(text: str, kind: Any, key: str, source: str) -> Any:
+    """Read ``text`` as a value of the type ``kind``; lists are separated by commas.
+
+    A relative ``Path`` starts at the project's folder, from wherever the service was started.
+
+    Raises:
+        ConfigError: the type does not allow it; ``key`` and ``source`` say which setting that is.
+    """
+    allowed = msgspec.json.schema(kind, schema_hook=lambda _: {"type": "string"})
+    words: str | list[str] = text.strip()
+    if allowed.get("type") == "array":
+        words = [word for part in text.split(",") if (word := part.strip())]
+    try:
+        return msgspec.convert(words, kind, strict=False, dec_hook=lambda _, name: ROOT / name)
+    except msgspec.ValidationError:
+        raise ConfigError(
+            f"{key} = {text!r} (from {source}): allowed is {_in_words(allowed)}"
+        ) from None
+
+
+def _sections(path: Path, known: set[str]) -> dict[str, dict[str, str]]:
+    parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",))
+    try:
+        parser.read(path, encoding="utf-8")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {' '.join(str(error).split())}") from None
+    if unknown := set(parser.sections()) - known:
+        raise ConfigError(
+            f"{path}: unknown section {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}"
+        )
+    return {name: dict(parser[name]) for name in parser.sections()}
+
+
+def _snake_case(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+
+
+def _in_words(allowed: Mapping[str, Any]) -> str:
+    kinds = {
+        "integer": "a whole number",
+        "number": "a number",
+        "boolean": "true or false",
+        "array": "a list separated by commas",
+        "string": "text that is not empty",
+    }
+    bounds = {
+        "minimum": "from",
+        "exclusiveMinimum": "above",
+        "maximum": "to",
+    }
+    words = [kinds.get(allowed.get("type", ""), "another value")]
+    words += [f"{word} {allowed[bound]}" for bound, word in bounds.items() if bound in allowed]
+    return " ".join(words)
+
+
+def _print_settings(keys: list[str]) -> None:
+    settings = msgspec.structs.asdict(load_config())
+    for key in keys or settings:
+        value = settings[key]
+        text = ",".join(value) if isinstance(value, tuple) else str(value)
+        print(text if keys else f"{key} = {text}")
+
+
+if __name__ == "__main__":
+    try:
+        _print_settings(sys.argv[1:])
+    except ConfigError as error:
+        sys.exit(str(error))

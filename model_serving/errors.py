@@ -1,0 +1,84 @@
+"""The errors of the service, each with its HTTP status and default message.
+
+::
+
+    ServiceError                500
+    ├── BadRequest              400
+    │   ├── NoJSONObject
+    │   └── InvalidBody               has a path
+    ├── ModelFailed             500
+    ├── ModelNotReady           503
+    └── DeadlineExceeded        504
+
+Code anywhere below raises them; ``web/api.py`` alone turns them into responses. An error that is
+not in this tree is logged with the request id and answered 500 without detail.
+
+``ConfigError`` and ``DeclarationError`` stand apart: they stop the start and never meet a caller.
+"""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """Base of what a caller may be told: a status, and a message safe to show."""
+
+    status: ClassVar[int] = 500
+    default_message: ClassVar[str] = "Internal server error"
+
+    def __init__(self, message: str | None = None) -> None:
+        self.message = message or self.default_message
+        super().__init__(self.message)
+
+
+class BadRequest(ServiceError):
+    """The request cannot be answered as it is."""
+
+    status = 400
+    default_message = "Bad request"
+
+
+class NoJSONObject(BadRequest):
+    """The request has no body, or one that is not declared as JSON."""
+
+    default_message = "No JSON object"
+
+
+class InvalidBody(BadRequest):
+    """The body breaks its schema, or a field of it cannot be used.
+
+    ``path`` is the JSON pointer (RFC 6901) of the field at fault, empty for the body as a whole.
+    """
+
+    default_message = "The body is not valid"
+
+    def __init__(self, message: str | None = None, path: str = "") -> None:
+        super().__init__(message)
+        self.path = path
+
+
+class ModelFailed(ServiceError):
+    """The model raised, or broke its contract. The cause is logged and not shown."""
+
+    default_message = "The model failed"
+
+
+class ModelNotReady(ServiceError):
+    """The model is not loaded."""
+
+    status = 503
+    default_message = "The model is not ready"
+
+
+class DeadlineExceeded(ServiceError):
+    """The answer did not come within ``timeout_s``."""
+
+    status = 504
+    default_message = "The model did not answer in time"
+
+
+class ConfigError(Exception):
+    """A setting is wrong: the message names the key, the value and what is allowed."""
+
+
+class DeclarationError(Exception):
+    """A resource's declaration is wrong: the message names the resource."""

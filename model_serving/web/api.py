@@ -1,0 +1,60 @@
+"""The only place where an error becomes a response."""
+
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, current_app
+from flask_restful import Api
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from model_serving.errors import InvalidBody, ServiceError
+from model_serving.web.json import output_json
+from model_serving.web.request import current_request
+
+
+class ServiceApi(Api):
+    """Flask-RESTful's Api, answering every error of the app as ``{"message": ...}``."""
+
+    def __init__(self, app: Flask) -> None:
+        super().__init__(app, catch_all_404s=True)
+        self.representations = {"application/json": output_json}
+
+    def error_router(self, original_handler: Callable[..., Any], error: Exception) -> Any:
+        """Send the errors of all routes one way, in debug mode too; Flask-RESTful has two."""
+        return self.handle_error(error)
+
+    def handle_error(self, error: Exception) -> Any:
+        """Turn an error into a response."""
+        if isinstance(error, ServiceError):
+            body = {"message": error.message}
+            if isinstance(error, InvalidBody) and error.path:
+                body["path"] = error.path
+            if error.__cause__ is not None:
+                _log_failure(error)
+            return output_json(body, error.status)
+        if isinstance(error, HTTPException):
+            return _http_error(error)
+        _log_failure(error)
+        return output_json({"message": ServiceError.default_message}, ServiceError.status)
+
+
+def _http_error(error: HTTPException) -> Any:
+    response = error.get_response()
+    if error.code is None or error.code < 400:
+        return response
+    message = error.description or error.name
+    if isinstance(error, RequestEntityTooLarge):
+        limit = current_app.config["MAX_CONTENT_LENGTH"]
+        message = f"The body is too large: the limit is {limit} bytes"
+    # The werkzeug error's own headers matter (Allow, Retry-After); those of its HTML body do not.
+    headers = {
+        name: value
+        for name, value in response.headers.items()
+        if name not in {"Content-Type", "Content-Length"}
+    }
+    return output_json({"message": message}, error.code, headers)
+
+
+def _log_failure(error: Exception) -> None:
+    request = current_request()
+    request.log.error("request %s failed", request.id, exc_info=error)

@@ -1,0 +1,127 @@
+"""ModelResource: a model's endpoint, declared.
+
+One call an arrow: ``validate_json`` → ``post`` → ``to_instance`` → ``Runtime.predict`` →
+``to_response``.
+"""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from flask_restful import Resource
+
+from model_serving.errors import DeclarationError, InvalidBody
+from model_serving.serving import Model, ModelState, Runtime
+from model_serving.web.documentation import Answer, Documentation, documented
+from model_serving.web.request import current_request
+from model_serving.web.uploads import FileFields
+from model_serving.web.validation import BodyValidator, validate_json
+
+
+@dataclass(frozen=True)
+class Example:
+    """A request's JSON body, and the response expected for it."""
+
+    request: Any
+    response: Any
+
+
+class ModelResource(Resource):
+    """Serve one model at ``/v1/<ModelName>``.
+
+    A subclass declares ``model``, ``schema`` (of the request), ``response_schema`` and
+    ``examples``; everything else is drawn from these. It may override ``to_instance`` and ``to_response``.
+    """
+
+    model: ClassVar[type[Model]]
+    schema: ClassVar[dict[str, Any]]
+    response_schema: ClassVar[dict[str, Any]]
+    examples: ClassVar[Sequence[Example]]
+
+    # One object answers all requests: what it holds is made once, at the start.
+    init_every_request = False
+
+    def __init__(self, runtime: Runtime) -> None:
+        """Check the declaration, and prepare for requests.
+
+        Raises:
+            DeclarationError: the declaration is incomplete or contradicts itself.
+        """
+        _check_declaration(type(self))
+        self.runtime = runtime
+        self.files = FileFields(self.schema)
+        self.post = validate_json(self.schema)(self.post)  # type: ignore[method-assign]
+
+    def post(self) -> Any:
+        """Answer the request's body, which is valid."""
+        return self.answer(self.files.decode(current_request().get_json()))
+
+    def answer(self, body: Any) -> Any:
+        """Predict, and return the response."""
+        prediction = self.runtime.predict(served_name(type(self)), self.to_instance(body))
+        return self.to_response(prediction)
+
+    def to_instance(self, body: Any) -> Any:
+        """Make the instance of a valid body, whose file fields are bytes. It must be pure."""
+        return body
+
+    def to_response(self, prediction: Any) -> Any:
+        """Make the response, which is plain JSON data, of a prediction. It must be pure."""
+        return {"result": prediction}
+
+    @documented(
+        Documentation("Describe the model", {200: Answer("How to call it", {"type": "object"})})
+    )
+    def get(self) -> Any:
+        """Return what this model is, how to call it, and whether it is ready."""
+        return summary(type(self), self.runtime.states()) | {
+            "schema": self.schema,
+            "response_schema": self.response_schema,
+            "examples": [
+                {"request": example.request, "response": example.response}
+                for example in self.examples
+            ],
+        }
+
+
+def served_name(resource: type[Resource]) -> str:
+    """Return the name in the URL: that of the class, without ``Resource``."""
+    return resource.__name__.removesuffix("Resource")
+
+
+def summary(resource: type[Resource], states: Mapping[str, ModelState]) -> dict[str, Any]:
+    """Describe a resource in a few lines, for a list of them."""
+    name = served_name(resource)
+    lines = {"name": name, "url": f"/v1/{name}", "description": _description(resource)}
+    if issubclass(resource, ModelResource):
+        lines["version"] = resource.model.version
+        lines["state"] = "ready" if states[name].ready else "not ready"
+    return lines
+
+
+def _description(resource: type[Resource]) -> str:
+    told = resource.model if issubclass(resource, ModelResource) else resource
+    return " ".join((inspect.getdoc(told) or "").partition("\n\n")[0].split())
+
+
+def _check_declaration(resource: type[ModelResource]) -> None:
+    owner = resource.__name__
+    for name in ("model", "schema", "response_schema", "examples"):
+        if not hasattr(resource, name):
+            raise DeclarationError(f"{owner} declares no {name}")
+    if resource.model.__name__ != served_name(resource):
+        raise DeclarationError(
+            f"{owner} serves {resource.model.__name__}, so its name must be "
+            f"{resource.model.__name__}Resource"
+        )
+    request = BodyValidator(resource.schema, owner)
+    response = BodyValidator(resource.response_schema, f"{owner}, response_schema")
+    for example in resource.examples:
+        try:
+            request.check(example.request)
+            response.check(example.response)
+        except InvalidBody as error:
+            raise DeclarationError(
+                f"{owner}: an example breaks its schema: {error.message}"
+            ) from None

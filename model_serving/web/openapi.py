@@ -1,0 +1,171 @@
+"""The OpenAPI 3.1 document, drawn from what the resources and operations declare."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask_restful import Resource
+
+from model_serving import __version__
+from model_serving.web.documentation import Answer, Documentation, documentation_of, documented
+from model_serving.web.model_resource import Example, ModelResource, served_name
+from model_serving.web.uploads import FileFields
+
+Json = dict[str, Any]
+
+_ERROR_SCHEMA: Json = {
+    "type": "object",
+    "properties": {
+        "message": {"type": "string"},
+        "path": {"type": "string", "description": "JSON pointer of the field at fault"},
+    },
+    "required": ["message"],
+}
+_ERRORS = {
+    400: "The body is not JSON, breaks its schema, or is refused by the model",
+    413: "The body is too large",
+    500: "Internal server error",
+    503: "A model is not ready",
+    504: "The model did not answer in time",
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    """A URL and the resource that answers it; ``endpoint`` is a name of its own.
+
+    ``collaborators`` are the arguments of the resource's constructor.
+    """
+
+    url: str
+    endpoint: str
+    resource: type[Resource]
+    collaborators: Mapping[str, Any] = field(default_factory=dict)
+
+
+class OpenAPI(Resource):
+    """The OpenAPI document of the routes it is given, built once."""
+
+    init_every_request = False
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.document = build_openapi(routes)
+
+    @documented(
+        Documentation("Describe the service", {200: Answer("OpenAPI 3.1", {"type": "object"})})
+    )
+    def get(self) -> Json:
+        """Return the document."""
+        return self.document
+
+
+def build_openapi(routes: Sequence[Route]) -> Json:
+    """Return the document that describes ``routes``."""
+    components = _Components()
+    paths = {
+        route.url: {
+            method: _operation(route, method, components)
+            for method in ("get", "post", "put", "patch", "delete")
+            if hasattr(route.resource, method)
+        }
+        for route in routes
+    }
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Model serving",
+            "version": __version__,
+            "description": "Python models over HTTP. Every response carries `X-Request-ID`.",
+        },
+        "paths": paths,
+        "components": {"schemas": components.schemas},
+    }
+
+
+class _Components:
+    """The schemas that the document's operations refer to."""
+
+    def __init__(self) -> None:
+        self.schemas: Json = {"Error": _ERROR_SCHEMA}
+
+    def add(self, name: str, schema: Mapping[str, Any]) -> Json:
+        """Take a schema in, and return the reference to it."""
+        reference = f"#/components/schemas/{name}"
+        self.schemas[name] = _rebased(schema, reference)
+        return {"$ref": reference}
+
+
+def _operation(route: Route, method: str, components: _Components) -> Json:
+    function = getattr(route.resource, method)
+    said = documentation_of(function)
+    body_schema = getattr(function, "body_schema", None)
+    examples: Sequence[Example] = ()
+    if method == "post" and issubclass(route.resource, ModelResource):
+        said = _prediction(route.resource)
+        body_schema = route.resource.schema
+        examples = route.resource.examples
+    name = f"{route.endpoint}_{method}"
+    operation: Json = {
+        "operationId": name,
+        "summary": said.summary or f"Call {route.endpoint}",
+        "tags": [served_name(route.resource) if route.url.startswith("/v1/") else "service"],
+        "parameters": [
+            {"name": key, "in": "query", "description": words, "schema": {"type": "string"}}
+            for key, words in said.query.items()
+        ],
+        "responses": _responses(said, name, components),
+    }
+    if body_schema is not None:
+        content = _request_content(body_schema, examples, name, components)
+        operation["requestBody"] = {"required": True, "content": content}
+    return operation
+
+
+def _prediction(resource: type[ModelResource]) -> Documentation:
+    return Documentation(
+        f"Predict with {served_name(resource)}",
+        {200: Answer("The prediction", resource.response_schema)},
+        errors=(400, 413, 500, 503, 504),
+    )
+
+
+def _responses(said: Documentation, name: str, components: _Components) -> Json:
+    responses: Json = {}
+    for status, answer in said.answers.items():
+        responses[str(status)] = {"description": answer.description}
+        if answer.schema is not None:
+            schema = components.add(f"{name}_{status}", answer.schema)
+            responses[str(status)]["content"] = {"application/json": {"schema": schema}}
+    for status in said.errors:
+        content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+        responses[str(status)] = {"description": _ERRORS[status], "content": content}
+    return responses
+
+
+def _request_content(
+    schema: Mapping[str, Any], examples: Sequence[Example], name: str, components: _Components
+) -> Json:
+    content: Json = {"application/json": {"schema": components.add(f"{name}_body", schema)}}
+    if examples:
+        content["application/json"]["examples"] = {
+            f"example {number}": {"value": example.request}
+            for number, example in enumerate(examples, 1)
+        }
+    if files := FileFields(schema).names:
+        binary = {"type": "string", "format": "binary"}
+        form = {**schema, "properties": {**schema["properties"], **dict.fromkeys(files, binary)}}
+        content["multipart/form-data"] = {"schema": components.add(f"{name}_form", form)}
+    return content
+
+
+def _rebased(schema: Any, base: str) -> Any:
+    """Return the schema with its references into itself (``#/...``) starting at ``base``."""
+    if isinstance(schema, list):
+        return [_rebased(inner, base) for inner in schema]
+    if not isinstance(schema, Mapping):
+        return schema
+    rebased = {key: _rebased(value, base) for key, value in schema.items()}
+    reference = rebased.get("$ref")
+    if isinstance(reference, str) and reference.startswith("#"):
+        rebased["$ref"] = base + reference[1:]
+    return rebased

@@ -1,0 +1,98 @@
+"""The service's own operations: is it alive, is it ready, what does it serve."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import redirect, request, url_for
+from flask_restful import Resource
+
+from model_serving.serving import ModelState, Runtime
+from model_serving.web.documentation import Answer, Documentation, documented
+from model_serving.web.model_resource import summary
+
+_MODELS = {
+    "type": "object",
+    "properties": {
+        "models": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "name": {"type": "string"},
+                    "url": {"type": "string"},
+                    "description": {"type": "string"},
+                    "version": {"type": "string"},
+                    "state": {"enum": ["ready", "not ready"]},
+                },
+                "required": ["name", "url", "description"],
+            },
+        }
+    },
+    "required": ["models"],
+}
+_STATUS = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
+
+
+class Health(Resource):
+    """Whether the process answers at all."""
+
+    @documented(Documentation("Is the service alive?", {200: Answer("It is", _STATUS)}))
+    def get(self) -> Any:
+        """Answer."""
+        return {"status": "alive"}
+
+
+class Readiness(Resource):
+    """Whether every model answers."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+
+    @documented(
+        Documentation(
+            "Is every model ready?", {200: Answer("All are ready", _STATUS)}, errors=(500, 503)
+        )
+    )
+    def get(self) -> Any:
+        """Answer 200, or 503 with the models that are not ready and the reasons."""
+        reasons = _unready(self.runtime.states())
+        if not reasons:
+            return {"status": "ready"}
+        return {"message": "; ".join(reasons)}, 503
+
+
+class Models(Resource):
+    """The list of what is served."""
+
+    def __init__(self, resources: Sequence[type[Resource]], runtime: Runtime) -> None:
+        self.resources = resources
+        self.runtime = runtime
+
+    @documented(Documentation("List the models", {200: Answer("The models", _MODELS)}))
+    def get(self) -> Any:
+        """Return a summary of each model."""
+        states = self.runtime.states()
+        return {"models": [summary(resource, states) for resource in self.resources]}
+
+
+class Root(Models):
+    """The front door: a browser is led to the documentation, a program gets the list of models."""
+
+    @documented(
+        Documentation(
+            "List the models",
+            {
+                200: Answer("The models", _MODELS),
+                302: Answer("To the documentation, for a browser"),
+            },
+        )
+    )
+    def get(self) -> Any:
+        """Redirect, or return a summary of each model."""
+        if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
+            return redirect(url_for("swagger_ui.show"))
+        return super().get()
+
+
+def _unready(states: Mapping[str, ModelState]) -> list[str]:
+    return [f"{name}: {state.reason}" for name, state in states.items() if not state.ready]
