@@ -3,7 +3,7 @@
 import configparser
 import logging
 import logging.config
-import os
+import tempfile
 from pathlib import Path
 
 from model_serving.config import CONF_DIR, ROOT, Config
@@ -38,7 +38,8 @@ def configure_logging(config: Config, conf_file: Path = CONF_DIR / "logging.conf
 def _why_unwritable(path: Path) -> OSError | None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a"):
-            return None if os.access(path.parent, os.W_OK) else PermissionError(path.parent)
+        # The handler opens the file, and makes others beside it: its lock, and the rotated ones.
+        with path.open("a"), tempfile.TemporaryFile(dir=path.parent):
+            return None
     except OSError as error:
         return error

@@ -26,7 +26,9 @@ class Tagger:
     """jieba's tagger, with its dictionary loaded; it is one for the process, as jieba keeps it."""
 
     def __init__(self) -> None:
-        """Load the dictionary that ships with jieba, which takes about a second."""
+        """Load the dictionary that ships with jieba, which takes about a second the first time."""
+        if jieba.dt.initialized:
+            return
         jieba.setLogLevel(logging.WARNING)
         # jieba would keep a cache in the machine's shared /tmp, and load whatever stands there.
         with tempfile.TemporaryDirectory() as private:

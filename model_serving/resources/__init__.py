@@ -6,7 +6,7 @@ To serve a model of yours, write ``models/<name>_model.py`` and
 
 from flask_restful import Resource
 
-# from model_serving.resources.digits_model_resource import DigitsModelResource
+from model_serving.resources.digits_model_resource import DigitsModelResource
 from model_serving.resources.echo_model_resource import EchoModelResource
 from model_serving.resources.ner_model_resource import NERModelResource
 from model_serving.resources.pos_model_resource import POSModelResource
@@ -17,7 +17,7 @@ RESOURCES: list[type[Resource]] = [
     EchoModelResource,
     POSModelResource,
     NERModelResource,
-    #    DigitsModelResource,
+    DigitsModelResource,
 ]
 
 __all__ = ["RESOURCES"]

@@ -1,8 +1,8 @@
 """The serving core: it runs the models and hands out their predictions.
 
 This room knows no web. It imports neither Flask nor jsonschema nor anything of ``web/``, so that
-the same core serves a WSGI thread, an asynchronous lane, a job or a command line. Errors leave it as
-the exceptions of ``model_serving.errors``. ``tests/test_imports.py`` proves the rule.
+the same core serves a WSGI thread, an asynchronous lane, a job or a command line. Errors leave it
+as the exceptions of ``model_serving.errors``. ``tests/test_imports.py`` proves the rule.
 """
 
 from model_serving.serving.model import InvalidInstance, Model

@@ -31,7 +31,8 @@ class ModelResource(Resource):
     """Serve one model at ``/v1/<ModelName>``.
 
     A subclass declares ``model``, ``schema`` (of the request), ``response_schema`` and
-    ``examples``; everything else is drawn from these. It may override ``to_instance`` and ``to_response``.
+    ``examples``; everything else is drawn from these. It may override ``to_instance``
+    and ``to_response``.
     """
 
     model: ClassVar[type[Model]]
@@ -50,7 +51,7 @@ class ModelResource(Resource):
         """
         _check_declaration(type(self))
         self.runtime = runtime
-        self.files = FileFields(self.schema)
+        self.files = FileFields(self.schema, type(self).__name__)
         self.post = validate_json(self.schema)(self.post)  # type: ignore[method-assign]
 
     def post(self) -> Any:

@@ -8,6 +8,7 @@ from flask_restful import Resource
 
 from model_serving.serving import ModelState, Runtime
 from model_serving.web.documentation import Answer, Documentation, documented
+from model_serving.web.json import output_json
 from model_serving.web.model_resource import summary
 
 _MODELS = {
@@ -89,9 +90,12 @@ class Root(Models):
     )
     def get(self) -> Any:
         """Redirect, or return a summary of each model."""
-        if request.accept_mimetypes.best_match(["application/json", "text/html"]) == "text/html":
-            return redirect(url_for("swagger_ui.show"))
-        return super().get()
+        accepted = request.accept_mimetypes.best_match(["application/json", "text/html"])
+        leads_on = accepted == "text/html"
+        docs = redirect(url_for("swagger_ui.show"))
+        answer = docs if leads_on else output_json(super().get(), 200)
+        answer.headers["Vary"] = "Accept"
+        return answer
 
 
 def _unready(states: Mapping[str, ModelState]) -> list[str]:

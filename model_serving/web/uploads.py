@@ -22,11 +22,12 @@ class FileFields:
     A caller sends base64 text in JSON, or a part of that name in a multipart form.
     """
 
-    def __init__(self, schema: Mapping[str, Any]) -> None:
+    def __init__(self, schema: Mapping[str, Any], owner: str = "the schema") -> None:
         """Find the file fields of an object's schema.
 
         Raises:
-            DeclarationError: a file property has keywords that could not hold for a form's part.
+            DeclarationError: a file property has keywords that could not hold for a form's part;
+                ``owner`` is named as the one to mend.
         """
         self._properties: Mapping[str, Any] = schema.get("properties", {})
         self.names = [
@@ -37,7 +38,7 @@ class FileFields:
         for name in self.names:
             if extra := set(self._properties[name]) - _KEYWORDS:
                 raise DeclarationError(
-                    f"{name!r} is a file, and {sorted(extra)[0]!r} does not apply to files; "
+                    f"{owner}: {name!r} is a file, and {sorted(extra)[0]!r} does not apply to it; "
                     f"what does: {', '.join(sorted(_KEYWORDS))}"
                 )
 

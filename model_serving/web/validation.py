@@ -5,14 +5,13 @@ the start and words the errors; being slow, it is shown only the part of the bod
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import jsonschema
 import jsonschema.validators
 import jsonschema_rs
-import orjson
 from jsonschema.protocols import Validator
 from referencing import Registry
 
@@ -24,9 +23,9 @@ from model_serving.web.uploads import FileFields
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# A part of more bytes than this is not printed in the error on it, and no message is longer.
+# A part of more letters and values than this is not printed, and no message is longer.
 _LONGEST_PRINTED = 1000
-_PRINTS_NOTHING = {"required", "dependentRequired"}
+_PRINTS_NAMES_ALONE = {"required", "dependentRequired", "additionalProperties"}
 
 # The keywords whose verdict may hang on what an array holds.
 _DEEP_KEYWORDS = {
@@ -69,10 +68,11 @@ class BodyValidator:
         if self._verdict.is_valid(body):
             return
         error = self._find_error(body)
-        message = self._word(error, body)
+        path, part = _follow(error.instance_path, body)
+        message = self._word(error, part)
         if len(message) > _LONGEST_PRINTED:
             message = message[:_LONGEST_PRINTED] + "…"
-        raise InvalidBody(message, json_pointer(error.instance_path))
+        raise InvalidBody(message, json_pointer(path))
 
     def _find_error(self, body: Any) -> jsonschema_rs.ValidationError:
         """Find an error of a body that has one.
@@ -87,21 +87,19 @@ class BodyValidator:
                 validator.validate(judged)
             except jsonschema_rs.ValidationError as error:
                 return error
+            except ValueError:  # The library copies no more than 255 levels.
+                raise InvalidBody("The body is nested too deep, and not valid") from None
         raise AssertionError("jsonschema-rs contradicts its own verdict")
 
-    def _word(self, error: jsonschema_rs.ValidationError, body: Any) -> str:
+    def _word(self, error: jsonschema_rs.ValidationError, part: Any) -> str:
         """Let jsonschema word the error; fall back on the masked words of jsonschema-rs."""
-        part = body
-        for step in error.instance_path:
-            part = part[step]
         *place, keyword = error.schema_path
-        schema: Any = self._schema
-        for step in place:
-            schema = schema[step]
+        _, schema = _follow(place, self._schema)
         check = _Wording.VALIDATORS.get(str(keyword))
-        if check is None or error.kind.name == "falseSchema":
-            return error.message
-        if keyword not in _PRINTS_NOTHING and not _printable(part):
+        told = keyword in _PRINTS_NAMES_ALONE or (
+            error.kind.name != "falseSchema" and _printable(part)
+        )
+        if check is None or not told:
             return error.message
         try:
             words = check(self._wording.evolve(schema=schema), schema[keyword], part, schema)
@@ -129,7 +127,7 @@ def validate_json(
             type(method.__self__).__name__ if hasattr(method, "__self__") else method.__qualname__
         )
         validator = BodyValidator(schema, owner)
-        files = FileFields(schema)
+        files = FileFields(schema, owner)
 
         @wraps(method)
         def validated(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -187,8 +185,33 @@ def _hollow(value: Any) -> Any:
     return [None] * len(value) if isinstance(value, list) else value
 
 
+def _follow(steps: Sequence[str | int], whole: Any) -> tuple[list[str | int], Any]:
+    """Return the way that ``steps`` lead into ``whole``, and the part at its end.
+
+    jsonschema-rs gives a name that reads as a number (``"1"``, ``"01"``) as that number.
+    """
+    path: list[str | int] = []
+    part = whole
+    for step in steps:
+        if isinstance(part, dict) and step not in part:
+            alike = (name for name in part if name.lstrip("+0") == str(step).lstrip("0"))
+            step = str(step) if str(step) in part else next(alike)
+        path.append(step)
+        part = part[step]
+    return path, part
+
+
 def _printable(part: Any) -> bool:
-    try:
-        return len(orjson.dumps(part)) <= _LONGEST_PRINTED
-    except TypeError:  # It is nested too deep.
-        return False
+    """Say whether a part is short, counting its values and letters until they are too many."""
+    size = 0
+    rest = [part]
+    while rest:
+        value = rest.pop()
+        size += len(value) if isinstance(value, str | list | dict) else 1
+        if size > _LONGEST_PRINTED:
+            return False
+        if isinstance(value, dict):
+            rest += [*value, *value.values()]
+        elif isinstance(value, list):
+            rest += value
+    return True

@@ -1,0 +1,168 @@
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from model_serving.config import ModelConf, ServingSettings
+from model_serving.errors import (
+    BadRequest,
+    ConfigError,
+    DeadlineExceeded,
+    ModelFailed,
+    ModelNotReady,
+)
+from model_serving.serving import InProcessRuntime, InvalidInstance, Model, ModelSpecification
+
+
+class DoublingModel(Model):
+    """Double numbers."""
+
+    def __init__(self, factor: int = 2, weights: Path | None = None) -> None:
+        self.factor = factor
+
+    def predict(self, instances: list[Any]) -> list[Any]:
+        if -1 in instances:
+            raise ValueError("secret")
+        return [
+            InvalidInstance("zero is refused") if number == 0 else number * self.factor
+            for number in instances
+        ]
+
+
+class ShortModel(Model):
+    """Lose the predictions."""
+
+    def predict(self, instances: list[Any]) -> list[Any]:
+        return []
+
+
+class NoneModel(Model):
+    """Forget to return."""
+
+    def predict(self, instances: list[Any]) -> list[Any]:
+        return None  # type: ignore[return-value]
+
+
+class BrokenModel(Model):
+    """Fail to load."""
+
+    def __init__(self) -> None:
+        raise FileNotFoundError("weights.onnx is missing")
+
+    def predict(self, instances: list[Any]) -> list[Any]:
+        return instances
+
+
+class WaitingModel(Model):
+    """Wait until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.entered, self.go_on = threading.Event(), threading.Event()
+        self.at_once, self.most_at_once = 0, 0
+
+    def predict(self, instances: list[Any]) -> list[Any]:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.entered.set()
+        self.go_on.wait(30)
+        self.at_once -= 1
+        return instances
+
+
+def runtime_of(
+    *models: type[Model], timeout_s: float = 30, settings: dict[str, str] | None = None
+) -> InProcessRuntime:
+    serving = ServingSettings(timeout_s=timeout_s)
+    conf = ModelConf(serving=serving, model=settings or {}, source="a.conf")
+    return InProcessRuntime([ModelSpecification(model, conf) for model in models])
+
+
+def test_runtime_predicts_one_instance() -> None:
+    assert runtime_of(DoublingModel).predict("DoublingModel", 21) == 42
+
+
+def test_runtime_gives_a_model_its_settings_in_their_types() -> None:
+    assert runtime_of(DoublingModel, settings={"factor": "3"}).predict("DoublingModel", 2) == 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        (
+            {"factr": "3"},
+            r"a.conf: DoublingModel has no setting 'factr'; known are factor, weights",
+        ),
+        ({"factor": "three"}, r"factor = 'three' \(from a.conf\): allowed is a whole number"),
+    ],
+    ids=["unknown", "wrong type"],
+)
+def test_runtime_refuses_wrong_model_settings(settings: dict[str, str], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        runtime_of(DoublingModel, settings=settings)
+
+
+def test_runtime_tells_the_caller_why_an_instance_is_refused() -> None:
+    with pytest.raises(BadRequest, match="zero is refused"):
+        runtime_of(DoublingModel).predict("DoublingModel", 0)
+
+
+@pytest.mark.parametrize(
+    ("model", "cause"),
+    [
+        (DoublingModel, "secret"),
+        (ShortModel, "predict returned 0 predictions for 1 instances"),
+        (NoneModel, "NoneType"),
+    ],
+    ids=["raises", "too few", "none at all"],
+)
+def test_runtime_keeps_the_cause_of_a_failure_from_the_message(
+    model: type[Model], cause: str
+) -> None:
+    with pytest.raises(ModelFailed) as raised:
+        runtime_of(model).predict(model.__name__, -1)
+    assert raised.value.message == "The model failed"
+    assert cause in str(raised.value.__cause__)
+
+
+def test_runtime_serves_on_when_one_model_cannot_be_loaded() -> None:
+    runtime = runtime_of(DoublingModel, BrokenModel)
+    assert runtime.predict("DoublingModel", 1) == 2
+    with pytest.raises(ModelNotReady, match="BrokenModel is not ready"):
+        runtime.predict("BrokenModel", 1)
+
+
+def test_runtime_says_why_a_model_is_not_ready() -> None:
+    states = runtime_of(DoublingModel, BrokenModel).states()
+    assert states["DoublingModel"].ready
+    assert states["BrokenModel"].reason == "FileNotFoundError: weights.onnx is missing"
+
+
+def test_runtime_calls_a_model_from_one_thread_at_a_time() -> None:
+    runtime = runtime_of(WaitingModel)
+    model = runtime._slots["WaitingModel"].model
+    assert isinstance(model, WaitingModel)
+    model.go_on.set()
+    threads = [
+        threading.Thread(target=runtime.predict, args=("WaitingModel", number))
+        for number in range(16)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert model.most_at_once == 1
+
+
+def test_runtime_lets_no_caller_wait_longer_than_its_timeout() -> None:
+    runtime = runtime_of(WaitingModel, timeout_s=0.05)
+    model = runtime._slots["WaitingModel"].model
+    assert isinstance(model, WaitingModel)
+    holder = threading.Thread(target=runtime.predict, args=("WaitingModel", 1))
+    holder.start()
+    assert model.entered.wait(30)
+    with pytest.raises(DeadlineExceeded, match=r"WaitingModel did not answer within 0\.05 s"):
+        runtime.predict("WaitingModel", 2)
+    model.go_on.set()
+    holder.join()
+    assert runtime.predict("WaitingModel", 3) == 3

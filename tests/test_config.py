@@ -1,0 +1,113 @@
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from model_serving.config import ROOT, Config, load_config, load_model_conf, parse
+from model_serving.errors import ConfigError
+
+
+def write(folder: Path, name: str, text: str) -> Path:
+    (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_config_without_anything_given_has_the_documented_defaults(tmp_path: Path) -> None:
+    config = load_config(environ={}, conf_dir=tmp_path)
+    assert (config.host, config.port) == ("0.0.0.0", 9999)
+    assert config.max_content_length == 16 * 1024 * 1024
+
+
+def test_config_precedence_is_command_line_environment_file_default(tmp_path: Path) -> None:
+    write(tmp_path, "serving.conf", "[serving]\nport = 1\nworkers = 1\nthreads = 1\n")
+    config = load_config({"port": "3", "host": None}, {"PORT": "2", "WORKERS": "2"}, tmp_path)
+    assert (config.port, config.workers, config.threads) == (3, 2, 1)
+
+
+def test_config_takes_an_empty_environment_variable_for_none(tmp_path: Path) -> None:
+    assert load_config(environ={"PORT": ""}, conf_dir=tmp_path).port == 9999
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("true", True), ("True", True), ("1", True), ("false", False), ("0", False)],
+)
+def test_config_reads_booleans_by_what_they_say(tmp_path: Path, text: str, expected: bool) -> None:
+    assert load_config(environ={"LOG_CONSOLE": text}, conf_dir=tmp_path).log_console is expected
+
+
+def test_config_reads_a_list_at_its_commas(tmp_path: Path) -> None:
+    environ = {"CORS_ORIGINS": " https://a.example , https://b.example,"}
+    config = load_config(environ=environ, conf_dir=tmp_path)
+    assert config.cors_origins == ("https://a.example", "https://b.example")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("PORT", "abc", "a whole number from 1 to 65535"),
+        ("PORT", "0", "a whole number from 1 to 65535"),
+        ("PORT", "65536", "a whole number from 1 to 65535"),
+        ("WORKERS", "1.5", "a whole number from 1 to 512"),
+        ("LOG_CONSOLE", "perhaps", "true or false"),
+        ("GRACEFUL_TIMEOUT_S", "-1", "a number above 0 to 86400"),
+        ("GRACEFUL_TIMEOUT_S", "nan", "a number above 0 to 86400"),
+        ("HOST", " ", "text that is not empty"),
+    ],
+)
+def test_config_error_names_key_value_source_and_what_is_allowed(
+    tmp_path: Path, key: str, value: str, allowed: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(environ={key: value}, conf_dir=tmp_path)
+    expected = f"{key.lower()} = {value!r} (from the environment): allowed is {allowed}"
+    assert str(raised.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[serving]\nprot = 1\n", "unknown setting 'prot'; known are host, port"),
+        ("[server]\nport = 1\n", "unknown section 'server'; known are serving"),
+        ("port = 1\n", "File contains no section headers"),
+        ("[serving]\nport = 1\nport = 2\n", "already exists"),
+    ],
+    ids=["key", "section", "no section", "twice"],
+)
+def test_config_refuses_a_file_with_a_slip(tmp_path: Path, text: str, says: str) -> None:
+    write(tmp_path, "serving.conf", text)
+    with pytest.raises(ConfigError, match=r"serving\.conf") as raised:
+        load_config(environ={}, conf_dir=tmp_path)
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("model_name", "file_name"),
+    [
+        ("XXXModel", "xxx_model.conf"),
+        ("POSModel", "pos_model.conf"),
+        ("DigitsModel", "digits_model.conf"),
+        ("ImageTensorModel", "image_tensor_model.conf"),
+    ],
+)
+def test_model_conf_is_found_by_the_name_of_the_class(
+    tmp_path: Path, model_name: str, file_name: str
+) -> None:
+    write(tmp_path, file_name, "[serving]\ntimeout_s = 1.5  # short\n[model]\nsize = 3\n")
+    conf = load_model_conf(model_name, tmp_path)
+    assert (conf.serving.timeout_s, conf.model) == (1.5, {"size": "3"})
+
+
+def test_model_conf_may_be_missing(tmp_path: Path) -> None:
+    conf = load_model_conf("XXXModel", tmp_path)
+    assert (conf.serving.timeout_s, conf.model) == (30, {})
+
+
+def test_parse_starts_a_relative_path_at_the_project() -> None:
+    assert parse("data/x.onnx", Path, "weights", "a test") == ROOT / "data/x.onnx"
+    assert parse("/srv/x.onnx", Path, "weights", "a test") == Path("/srv/x.onnx")
+
+
+def test_every_setting_has_a_description() -> None:
+    schema = msgspec.json.schema(Config)["$defs"]["Config"]
+    assert all(field.get("description") for field in schema["properties"].values())

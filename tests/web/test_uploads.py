@@ -1,0 +1,129 @@
+"""A file field takes base64 in JSON and a part of a form, and the model gets the same bytes."""
+
+import base64
+import hashlib
+import io
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from model_serving.errors import DeclarationError
+from model_serving.serving import Model
+from model_serving.web import Example, ModelResource
+from tests.conftest import MakeClient
+
+CONTENT = bytes(range(256)) * 4
+FILE = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
+
+
+class HashModel(Model):
+    """Hash a file."""
+
+    def predict(self, instances: list[Any]) -> list[Any]:
+        return [
+            [hashlib.sha256(instance["file"]).hexdigest(), instance.get("times", 1)]
+            for instance in instances
+        ]
+
+
+class HashModelResource(ModelResource):
+    model = HashModel
+    schema = {
+        "type": "object",
+        "properties": {
+            "file": FILE,
+            "times": {"type": "integer", "minimum": 1},
+            "note": {"type": "string"},
+        },
+        "required": ["file"],
+        "additionalProperties": False,
+    }
+    response_schema = {"type": "object"}
+    examples = (Example({"file": "AAEC"}, {}),)
+
+
+@pytest.fixture
+def client(make_client: MakeClient) -> FlaskClient:
+    return make_client(HashModelResource)
+
+
+def part(content: bytes = CONTENT, name: str = "a.bin") -> tuple[io.BytesIO, str]:
+    return io.BytesIO(content), name
+
+
+def post(client: FlaskClient, form: dict[str, Any]) -> tuple[int, Any]:
+    answer = client.post("/v1/HashModel", data=form, content_type="multipart/form-data")
+    return answer.status_code, answer.get_json()
+
+
+def test_file_is_the_same_as_base64_and_as_a_part(client: FlaskClient) -> None:
+    expected = {"result": [hashlib.sha256(CONTENT).hexdigest(), 2]}
+    body = {"file": base64.b64encode(CONTENT).decode(), "times": 2}
+    assert client.post("/v1/HashModel", json=body).get_json() == expected
+    assert post(client, {"file": part(), "times": "2", "note": "5"}) == (200, expected)
+
+
+def test_empty_file_is_a_file(client: FlaskClient) -> None:
+    expected = {"result": [hashlib.sha256(b"").hexdigest(), 1]}
+    assert post(client, {"file": part(b"")}) == (200, expected)
+    assert client.post("/v1/HashModel", json={"file": ""}).get_json() == expected
+
+
+@pytest.mark.parametrize(
+    ("form", "message", "path"),
+    [
+        ({}, "'file' is a required property", None),
+        ({"file": "text"}, "'file' must be sent as a file", "/file"),
+        ({"file": part(), "note": part()}, "'note' is not a file field", "/note"),
+        ({"file": part(), "other": part()}, "'other' is not a file field", "/other"),
+        ({"file": part(), "other": "x"}, "('other' was unexpected)", None),
+        ({"file": [part(), part()]}, "'file' is there more than once", "/file"),
+        ({"file": part(), "note": ["a", "b"]}, "'note' is there more than once", "/note"),
+        ({"file": part(), "times": "0"}, "0 is less than the minimum of 1", "/times"),
+        ({"file": part(), "times": "two"}, "'two' is not of type 'integer'", "/times"),
+        ({"file": part(), "times": "1.5"}, "1.5 is not of type 'integer'", "/times"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_bad_form_is_answered_400(
+    client: FlaskClient, form: dict[str, Any], message: str, path: str | None
+) -> None:
+    status, body = post(client, form)
+    assert (status, body.get("path")) == (400, path)
+    assert message in body["message"]
+
+
+@pytest.mark.parametrize("text", ["AAE", "A===", "AA EC", "not base64!", "é"])
+def test_text_that_is_not_base64_is_answered_400(client: FlaskClient, text: str) -> None:
+    answer = client.post("/v1/HashModel", json={"file": text})
+    assert answer.status_code == 400
+    assert answer.get_json() == {"message": "'file' is not base64 text", "path": "/file"}
+
+
+# Werkzeug leaves the closing of what it had received to the garbage collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_truncated_form_is_answered_400(client: FlaskClient) -> None:
+    answer = client.post(
+        "/v1/HashModel",
+        data=b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc',
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert answer.status_code == 400
+
+
+def test_form_to_a_resource_without_files_is_no_json(client: FlaskClient) -> None:
+    answer = client.post("/v1/HashModel", data={"file": "x"})
+    assert (answer.status_code, answer.get_json()) == (400, {"message": "No JSON object"})
+
+
+def test_file_field_with_a_keyword_for_its_text_is_refused(make_client: MakeClient) -> None:
+    class LongModel(HashModel):
+        """Declare too much."""
+
+    class LongModelResource(HashModelResource):
+        model = LongModel
+        schema = {"type": "object", "properties": {"file": FILE | {"maxLength": 5}}}
+
+    with pytest.raises(DeclarationError, match=r"LongModelResource: .*'maxLength' does not apply"):
+        make_client(LongModelResource)
