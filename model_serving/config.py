@@ -154,7 +154,7 @@ def parse(text: str, kind: Any, key: str, source: str) -> Any:
         return msgspec.convert(words, kind, strict=False, dec_hook=lambda _, name: ROOT / name)
     except msgspec.ValidationError:
         raise ConfigError(
-            f"{key} = {text!r} (from {source}): allowed is {_in_words(allowed)}"
+            f"{key} = {text!r} (from {source}): allowed is {allowed_words(allowed)}"
         ) from None
 
 
@@ -175,7 +175,8 @@ def _snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
-def _in_words(allowed: Mapping[str, Any]) -> str:
+def allowed_words(allowed: Mapping[str, Any]) -> str:
+    """Say in words what the JSON Schema of a setting allows."""
     kinds = {
         "integer": "a whole number",
         "number": "a number",

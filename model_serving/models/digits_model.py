@@ -23,7 +23,7 @@ from model_serving.serving.model import InvalidInstance, Model
 Features = NDArray[np.float32]
 
 DEFAULT_WEIGHTS = Path("data/digits/digits.onnx")
-DEFAULT_MAX_PIXELS = 50_000_000
+DEFAULT_MAX_PIXELS = 25_000_000
 
 # All that Pillow 13 raised for 300,000 mutated and truncated files; the last where a warning about
 # corrupt EXIF data or APNG frames is an error, as in the tests.

@@ -8,6 +8,7 @@ from flask_restful import Resource
 
 from model_serving import __version__
 from model_serving.web.documentation import Answer, Documentation, documentation_of, documented
+from model_serving.web.json import rebased
 from model_serving.web.model_resource import Example, ModelResource, served_name
 from model_serving.web.uploads import FileFields
 
@@ -91,7 +92,7 @@ class _Components:
     def add(self, name: str, schema: Mapping[str, Any]) -> Json:
         """Take a schema in, and return the reference to it."""
         reference = f"#/components/schemas/{name}"
-        self.schemas[name] = _rebased(schema, reference)
+        self.schemas[name] = rebased(schema, reference)
         return {"$ref": reference}
 
 
@@ -156,16 +157,3 @@ def _request_content(
         form = {**schema, "properties": {**schema["properties"], **dict.fromkeys(files, binary)}}
         content["multipart/form-data"] = {"schema": components.add(f"{name}_form", form)}
     return content
-
-
-def _rebased(schema: Any, base: str) -> Any:
-    """Return the schema with its references into itself (``#/...``) starting at ``base``."""
-    if isinstance(schema, list):
-        return [_rebased(inner, base) for inner in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    rebased = {key: _rebased(value, base) for key, value in schema.items()}
-    reference = rebased.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#"):
-        rebased["$ref"] = base + reference[1:]
-    return rebased

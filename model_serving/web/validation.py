@@ -1,63 +1,64 @@
 """Validation of a request's body against its JSON Schema (draft 2020-12).
 
-``jsonschema-rs`` gives the verdict, at the speed of parsing. ``jsonschema`` checks the schemas at
+``jsonschema-rs`` gives the verdicts, at the speed of parsing. ``jsonschema`` checks the schemas at
 the start and words the errors; being slow, it is shown only the part of the body that failed.
 """
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import jsonschema
 import jsonschema.validators
 import jsonschema_rs
+import orjson
 from jsonschema.protocols import Validator
 from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from model_serving.errors import DeclarationError, InvalidBody
-from model_serving.web.json import json_pointer
+from model_serving.web.fault import Fault, Schema, find_fault
+from model_serving.web.json import json_pointer, rebased
 from model_serving.web.request import current_request
 from model_serving.web.uploads import FileFields
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
+# The schema's name for itself, by which a piece of it still finds the whole.
+_WHOLE = "urn:body"
 # A part of more letters and values than this is not printed, and no message is longer.
 _LONGEST_PRINTED = 1000
 _PRINTS_NAMES_ALONE = {"required", "dependentRequired", "additionalProperties"}
-
-# The keywords whose verdict may hang on what an array holds.
-_DEEP_KEYWORDS = {
-    "allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas", "enum", "const",
-    "items", "prefixItems", "contains", "uniqueItems", "unevaluatedItems", "unevaluatedProperties",
-    "$dynamicRef",
-}  # fmt: skip
-_WHOLE_DEFINITION = re.compile(r"#/\$defs/[^/]+")
 
 
 class BodyValidator:
     """A JSON Schema, compiled once."""
 
-    def __init__(self, schema: Mapping[str, Any], owner: str) -> None:
+    def __init__(self, schema: dict[str, Any], owner: str) -> None:
         """Check and compile ``schema``.
 
         Raises:
             DeclarationError: it is not a valid schema, or refers to something outside of itself;
                 ``owner`` is named as the one to mend.
         """
+        self._schema = rebased(schema, f"{_WHOLE}#")
         try:
             _Wording.check_schema(schema)
-            self._schema = dict(schema)
-            self._verdict = _compile(self._schema)
-            self._outline = _compile(_outline_of(self._schema))
+            jsonschema_rs.Draft202012Validator(schema, offline=True)
+            self._registry = jsonschema_rs.Registry([(_WHOLE, self._schema)])
+            self._accepts = self._compiled(self._schema).is_valid
         except (jsonschema.SchemaError, jsonschema_rs.ValidationError) as error:
             path = error.path if isinstance(error, jsonschema.SchemaError) else error.instance_path
             place = json_pointer(path) or "its root"
             raise DeclarationError(
                 f"{owner}: the schema is wrong at {place}: {error.message}"
             ) from None
-        self._wording: Validator = _Wording(self._schema, registry=Registry())
+        resource = DRAFT202012.create_resource(self._schema)
+        registry: Registry[Any] = Registry().with_resource(_WHOLE, resource)
+        self._resolver = registry.resolver()
+        self._wording: Validator = _Wording(self._schema, registry=registry)
 
     def check(self, body: Any) -> None:
         """Accept a body of plain JSON data.
@@ -65,51 +66,42 @@ class BodyValidator:
         Raises:
             InvalidBody: the body breaks the schema; with a message and the path of the field.
         """
-        if self._verdict.is_valid(body):
+        if self._accepts(body):
             return
-        error = self._find_error(body)
-        path, part = _follow(error.instance_path, body)
-        message = self._word(error, part)
+        fault = find_fault(self._schema, body, self._judge, self._resolve)
+        message = self._word(fault)
         if len(message) > _LONGEST_PRINTED:
             message = message[:_LONGEST_PRINTED] + "…"
-        raise InvalidBody(message, json_pointer(path))
+        raise InvalidBody(message, json_pointer(fault.path))
 
-    def _find_error(self, body: Any) -> jsonschema_rs.ValidationError:
-        """Find an error of a body that has one.
+    def _compiled(self, schema: Schema) -> jsonschema_rs.Draft202012Validator:
+        return jsonschema_rs.Draft202012Validator(schema, registry=self._registry, offline=True)
 
-        An error carries a copy of the part that failed, which for a body of many numbers takes
-        several times as long as parsing it. So the outline is asked first: the schema without what
-        looks into arrays, over the body with its arrays hollowed out. What breaks the outline
-        breaks the schema.
-        """
-        for validator, judged in ((self._outline, _hollow(body)), (self._verdict, body)):
-            try:
-                validator.validate(judged)
-            except jsonschema_rs.ValidationError as error:
-                return error
-            except ValueError:  # The library copies no more than 255 levels.
-                raise InvalidBody("The body is nested too deep, and not valid") from None
-        raise AssertionError("jsonschema-rs contradicts its own verdict")
+    def _judge(self, schema: Schema, part: Any) -> bool:
+        return self._compiled(schema).is_valid(part)
 
-    def _word(self, error: jsonschema_rs.ValidationError, part: Any) -> str:
-        """Let jsonschema word the error; fall back on the masked words of jsonschema-rs."""
-        *place, keyword = error.schema_path
-        _, schema = _follow(place, self._schema)
-        check = _Wording.VALIDATORS.get(str(keyword))
-        told = keyword in _PRINTS_NAMES_ALONE or (
-            error.kind.name != "falseSchema" and _printable(part)
-        )
-        if check is None or not told:
-            return error.message
-        try:
-            words = check(self._wording.evolve(schema=schema), schema[keyword], part, schema)
-            return next((found.message for found in words), error.message)
-        except RecursionError:
-            return error.message
+    def _resolve(self, reference: str) -> Schema:
+        schema: Schema = self._resolver.lookup(reference).contents
+        return schema
+
+    def _word(self, fault: Fault) -> str:
+        """Let jsonschema word the error, or name the keyword where the part is too large for it."""
+        validator = self._wording.evolve(schema=fault.schema)
+        if isinstance(fault.schema, bool) or fault.keyword is None:
+            asked = fault.schema
+            errors = validator.iter_errors(fault.part)
+        else:
+            asked = {fault.keyword: fault.schema[fault.keyword]}
+            check = validator.VALIDATORS[fault.keyword]
+            errors = check(validator, asked[fault.keyword], fault.part, fault.schema)
+        if fault.keyword in _PRINTS_NAMES_ALONE or _printable(fault.part):
+            with suppress(RecursionError, StopIteration):
+                return str(next(iter(errors)).message)
+        return "The value breaks its schema: " + orjson.dumps(asked).decode().replace(_WHOLE, "")
 
 
 def validate_json(
-    schema: Mapping[str, Any], force: bool = False
+    schema: dict[str, Any], force: bool = False
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a resource's method so that it is only called with a body that ``schema`` accepts.
 
@@ -145,10 +137,6 @@ def validate_json(
     return decorate
 
 
-def _compile(schema: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator(schema, mask="the value", offline=True)
-
-
 def _pattern(
     _validator: Validator, pattern: str, instance: Any, _schema: Mapping[str, Any]
 ) -> Iterator[jsonschema.ValidationError]:
@@ -160,45 +148,6 @@ def _pattern(
 _Wording = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator, {"pattern": _pattern}
 )
-
-
-def _outline_of(schema: Any) -> Any:
-    """Return the schema without the keywords whose verdict may hang on what an array holds."""
-    if not isinstance(schema, dict):
-        return schema
-    outline = {key: value for key, value in schema.items() if key not in _DEEP_KEYWORDS}
-    if not _WHOLE_DEFINITION.fullmatch(outline.get("$ref", "")):
-        outline.pop("$ref", None)  # It may point to what is left out.
-    for key in ("properties", "patternProperties", "$defs"):
-        if key in outline:
-            outline[key] = {name: _outline_of(inner) for name, inner in outline[key].items()}
-    for key in ("additionalProperties", "propertyNames"):
-        if key in outline:
-            outline[key] = _outline_of(outline[key])
-    return outline
-
-
-def _hollow(value: Any) -> Any:
-    """Return the value with nulls for what its arrays hold, at their true lengths."""
-    if isinstance(value, dict):
-        return {name: _hollow(inner) for name, inner in value.items()}
-    return [None] * len(value) if isinstance(value, list) else value
-
-
-def _follow(steps: Sequence[str | int], whole: Any) -> tuple[list[str | int], Any]:
-    """Return the way that ``steps`` lead into ``whole``, and the part at its end.
-
-    jsonschema-rs gives a name that reads as a number (``"1"``, ``"01"``) as that number.
-    """
-    path: list[str | int] = []
-    part = whole
-    for step in steps:
-        if isinstance(part, dict) and step not in part:
-            alike = (name for name in part if name.lstrip("+0") == str(step).lstrip("0"))
-            step = str(step) if str(step) in part else next(alike)
-        path.append(step)
-        part = part[step]
-    return path, part
 
 
 def _printable(part: Any) -> bool:

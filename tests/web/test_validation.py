@@ -1,3 +1,4 @@
+import json
 import re
 from typing import Any
 
@@ -62,8 +63,8 @@ def error_of(schema: dict[str, Any], body: Any) -> InvalidBody:
         ),
         ({"allOf": [{"required": ["q"]}]}, {}, "'q' is a required property", ""),
         ({"if": {"required": ["a"]}, "then": {"required": ["b"]}}, {"a": 1}, "'b' is a", ""),
-        ({"properties": {"a": False}}, {"a": 1}, "False schema does not allow the value", "/a"),
-        ({"propertyNames": {"maxLength": 1}}, {"ab": 1}, "is longer than 1 character", ""),
+        ({"properties": {"a": False}}, {"a": 1}, "False schema does not allow 1", "/a"),
+        ({"propertyNames": {"maxLength": 1}}, {"ab": 1}, "'ab' is too long", ""),
         ({"pattern": "^a+$"}, "b", "'b' does not match '^a+$'", ""),
         ({"dependentRequired": {"a": ["b"]}}, {"a": 1}, "'b' is a dependency of 'a'", ""),
         ({"maxItems": 1}, [1, 2], "[1, 2] is too long", ""),
@@ -83,9 +84,9 @@ def test_validator_names_what_is_wrong_and_where(
 @pytest.mark.parametrize(
     ("schema", "body", "message"),
     [
-        ({"maxItems": 9}, [0.5] * 100_000, "the value has more than 9 items"),
-        ({"maxLength": 9}, "x" * 100_000, "the value is longer than 9 characters"),
-        ({"type": "object"}, [0] * 100_000, 'the value is not of type "object"'),
+        ({"maxItems": 9}, [0.5] * 100_000, 'The value breaks its schema: {"maxItems":9}'),
+        ({"maxLength": 9}, "x" * 100_000, 'The value breaks its schema: {"maxLength":9}'),
+        ({"type": "object"}, [0] * 100_000, 'The value breaks its schema: {"type":"object"}'),
         (NAME, {"x": [0] * 100_000}, "'name' is a required property"),
         ({"additionalProperties": False}, {f"key{n}": n for n in range(9999)}, "Additional prop"),
     ],
@@ -102,11 +103,8 @@ def test_validator_is_not_stopped_by_a_pattern_that_python_would_hang_on() -> No
     assert "does not match" in error.message
 
 
-@pytest.mark.parametrize(
-    ("depth", "message"),
-    [(200, "not valid under any"), (1000, "The body is nested too deep, and not valid")],
-)
-def test_validator_is_not_stopped_by_deep_nesting(depth: int, message: str) -> None:
+@pytest.mark.parametrize("depth", [200, 1000])
+def test_validator_is_not_stopped_by_deep_nesting(depth: int) -> None:
     null_or_array = {"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#/$defs/A"}}]}
     schema = {"$defs": {"A": null_or_array}, "$ref": "#/$defs/A"}
     null: Any = None
@@ -114,7 +112,9 @@ def test_validator_is_not_stopped_by_deep_nesting(depth: int, message: str) -> N
     for _ in range(depth):
         null, text = [null], [text]
     BodyValidator(schema, "a test").check(null)
-    assert message in error_of(schema, text).message
+    expected = {"anyOf": [{"type": "null"}, {"type": "array", "items": {"$ref": "#/$defs/A"}}]}
+    message = error_of(schema, text).message
+    assert json.loads(message.removeprefix("The value breaks its schema: ")) == expected
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+"""The documentation says what is true."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from model_serving.config import Config, ServingSettings, allowed_words, load_config
+from model_serving.resources import RESOURCES
+from tests.web.test_validation_agreement import FEATURES
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("data/**/*.md")]
+RUN_TIME_LIMIT = 20
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def cells(page: str) -> list[list[str]]:
+    """Return the rows of a page's tables."""
+    lines = [line for line in read(page).splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def rows_of(table: type[msgspec.Struct]) -> list[list[str]]:
+    """Return what the settings' page must say of a table: key, default, what is allowed, why."""
+    rows = []
+    for field in msgspec.structs.fields(table):
+        default = "one per core"
+        if field.default is not msgspec.NODEFAULT:
+            value = field.default
+            text = ",".join(value) if isinstance(value, tuple) else msgspec.to_builtins(value)
+            default = f"`{text:g}`" if isinstance(text, float) else f"`{str(text)}`"
+            default = default.replace("True", "true")
+        schema = msgspec.json.schema(field.type)
+        description = schema["description"].removesuffix(" Default: one per core.")
+        rows.append([f"`{field.name}`", default, allowed_words(schema), description])
+    return rows
+
+
+def test_settings_page_lists_every_setting_of_the_service() -> None:
+    listed = [row for row in cells("docs/settings.md") if len(row) == 5 and row[0].startswith("`")]
+    assert [[row[0], *row[2:]] for row in listed] == rows_of(Config)
+    assert all(row[1] == row[0].upper() for row in listed)
+
+
+def test_settings_page_lists_every_setting_of_a_model() -> None:
+    listed = [row for row in cells("docs/settings.md") if len(row) == 4 and row[0].startswith("`")]
+    assert listed == rows_of(ServingSettings)
+
+
+def test_shipped_settings_are_the_defaults() -> None:
+    assert load_config(environ={}) == Config()
+
+
+def pinned(name: str) -> list[str]:
+    lines = [line for line in read(name).splitlines() if line and not line.startswith(("#", "-r"))]
+    assert all(re.fullmatch(r"[A-Za-z0-9-]+==[0-9][0-9a-z.]*", line) for line in lines)
+    return [line.partition("==")[0] for line in lines]
+
+
+def test_every_run_time_dependency_is_pinned_and_has_a_reason() -> None:
+    names = pinned("requirements.txt")
+    listed = [row[0].strip("`") for row in cells("docs/dependencies.md") if row[0].startswith("`")]
+    assert listed == names
+    assert len(names) <= RUN_TIME_LIMIT
+
+
+def test_every_test_dependency_is_pinned() -> None:
+    assert pinned("tests/requirements.txt")
+
+
+def test_schemas_page_lists_the_features_that_are_tested() -> None:
+    page = read("docs/schemas.md")
+    keywords = {word for name in FEATURES for word in name.split(", ") if word != "false"}
+    assert {word for word in keywords if f"`{word}`" not in page} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8"))
+    local = [link for link in links if not link.startswith("http")]
+    assert [link for link in local if not (page.parent / link).exists()] == []
+
+
+def test_readme_names_every_model_and_page() -> None:
+    readme = read("README.md")
+    assert all(resource.__name__.removesuffix("Resource") in readme for resource in RESOURCES)
+    assert all(f"docs/{page.name}" in readme for page in ROOT.glob("docs/*.md"))
+
+
+def test_python_versions_agree() -> None:
+    wanted = tomllib.loads(read("pyproject.toml"))["project"]["requires-python"]
+    assert wanted == ">=3.11"
+    assert "Python 3.11 or newer" in read("README.md")
