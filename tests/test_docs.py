@@ -34,7 +34,7 @@ def rows_of(table: type[msgspec.Struct]) -> list[list[str]]:
         if field.default is not msgspec.NODEFAULT:
             value = field.default
             text = ",".join(value) if isinstance(value, tuple) else msgspec.to_builtins(value)
-            default = f"`{text:g}`" if isinstance(text, float) else f"`{str(text)}`"
+            default = f"`{text:g}`" if isinstance(text, float) else f"`{text!s}`"
             default = default.replace("True", "true")
         schema = msgspec.json.schema(field.type)
         description = schema["description"].removesuffix(" Default: one per core.")

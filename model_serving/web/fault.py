@@ -5,8 +5,8 @@ would hold copies of the part, which for a large body take up to ten times as lo
 would judge it all in Python, a hundred times as long.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 Schema = dict[str, Any] | bool
@@ -19,14 +19,16 @@ Inner = tuple[Schema, Any, Path]
 # Each step judges the part anew, so a body made to be deep is not followed to its end.
 _MOST_STEPS = 20
 
-# The keywords that make no sense alone, with those that they look at.
+# The keywords that look at others beside them.
 _COMPANIONS = {
-    "contains": ["minContains", "maxContains"],
     "additionalProperties": ["properties", "patternProperties"],
+    "contains": ["minContains", "maxContains"],
+    "else": ["if"],
     "items": ["prefixItems"],
+    "then": ["if"],
 }
-_OF_MEMBERS = {"properties", "patternProperties", "additionalProperties"}
-_LOOKING_AT_ALL = {"unevaluatedProperties", "unevaluatedItems"}
+_OF_MEMBERS = {"properties", "patternProperties", "additionalProperties", "propertyNames"}
+_OF_EVERYTHING = {"unevaluatedProperties", "unevaluatedItems"}
 
 
 @dataclass(frozen=True)
@@ -46,98 +48,91 @@ def find_fault(schema: Schema, body: Any, judge: Judge, resolve: Resolve) -> Fau
     """Find a fault of a body that breaks ``schema``; ``resolve`` follows a ``$ref``."""
     fault = Fault([], body, schema)
     for _ in range(_MOST_STEPS):
-        step = _step(fault, judge, resolve)
-        if not isinstance(step, tuple):
-            return step
-        inner, part, way = step
-        fault = Fault(fault.path + way, part, inner)
-    return fault
-
-
-def _step(fault: Fault, judge: Judge, resolve: Resolve) -> Fault | Inner:
-    """Return the next schema on the way, or the fault where the way ends."""
-    schema, part = fault.schema, fault.part
-    if isinstance(schema, bool):
-        return fault
-    for keyword in schema:
-        for inner in _inner_schemas(schema, keyword, part, judge, resolve):
-            if not judge(inner[0], inner[1]):
-                return inner
-        if not judge(_alone(schema, keyword), part):
-            return Fault(fault.path, part, schema, keyword)
+        if isinstance(fault.schema, bool):
+            break
+        broken = (
+            keyword
+            for keyword in fault.schema
+            if not judge(_alone(fault.schema, keyword), fault.part)
+        )
+        keyword = next(broken, None)
+        if keyword is None:
+            break
+        inner = _inner(fault.schema, keyword, fault.part, judge, resolve)
+        if inner is None:
+            return replace(fault, keyword=keyword)
+        schema, part, way = inner
+        fault = Fault(fault.path + way, part, schema)
     return fault
 
 
 def _alone(schema: dict[str, Any], keyword: str) -> dict[str, Any]:
-    """Return the schema with one keyword, and what that looks at emptied of other demands."""
-    if keyword in _LOOKING_AT_ALL:
+    """Return the schema with one keyword, and no demand but its own."""
+    if keyword in _OF_EVERYTHING:
         return schema
     alone: dict[str, Any] = {keyword: schema[keyword]}
     for name in _COMPANIONS.get(keyword, []):
-        if name in schema:
-            value = schema[name]
-            if isinstance(value, dict):
-                value = dict.fromkeys(value, True)
-            elif isinstance(value, list):
-                value = [True] * len(value)
-            alone[name] = value
+        if name == "prefixItems" and name in schema:
+            alone[name] = [True] * len(schema[name])
+        elif name in ("properties", "patternProperties") and name in schema:
+            alone[name] = dict.fromkeys(schema[name], True)
+        elif name in schema:
+            alone[name] = schema[name]
     return alone
 
 
-def _inner_schemas(
+def _inner(
     schema: dict[str, Any], keyword: str, part: Any, judge: Judge, resolve: Resolve
-) -> Iterator[Inner]:
-    """Yield what a keyword asks of the part, or of parts of it, without any condition."""
+) -> Inner | None:
+    """Return the schema inside of a broken keyword that is to blame; None: the keyword is."""
     value = schema[keyword]
     if keyword == "$ref":
-        yield resolve(value), part, []
-    elif keyword == "allOf":
-        yield from ((inner, part, []) for inner in value)
-    elif keyword in ("then", "else") and "if" in schema:
-        if judge(schema["if"], part) == (keyword == "then"):
-            yield value, part, []
-    elif keyword == "dependentSchemas" and isinstance(part, dict):
-        yield from ((value[name], part, []) for name in value if name in part)
-    elif keyword == "propertyNames" and isinstance(part, dict):
-        yield from ((value, name, []) for name in part)
-    elif keyword in _OF_MEMBERS and value is not False and isinstance(part, dict):
-        for name, member in part.items():
-            yield from (
-                (inner, member, [name]) for inner in _of_member(schema, keyword, name, judge)
-            )
-    elif isinstance(part, list):
-        yield from _of_items(schema, keyword, part, judge)
-
-
-def _of_member(schema: dict[str, Any], keyword: str, name: str, judge: Judge) -> list[Schema]:
-    """Return what a keyword asks of an object's member called ``name``."""
-    value = schema[keyword]
-    if keyword == "properties":
-        return [value[name]] if name in value else []
-    patterns = schema.get("patternProperties", {})
-    matching = [pattern for pattern in patterns if judge({"pattern": pattern}, name)]
-    if keyword == "patternProperties":
-        return [patterns[pattern] for pattern in matching]
-    known = matching or name in schema.get("properties", {})
-    return [] if known else [value]
-
-
-def _of_items(
-    schema: dict[str, Any], keyword: str, part: list[Any], judge: Judge
-) -> Iterator[Inner]:
-    value = schema[keyword]
+        return resolve(value), part, []
+    if keyword in ("then", "else"):
+        return value, part, []
+    if keyword in ("allOf", "dependentSchemas"):
+        asked = value if keyword == "allOf" else [value[name] for name in value if name in part]
+        return next((inner, part, []) for inner in asked if not judge(inner, part))
     if keyword == "prefixItems":
-        for index, (inner, item) in enumerate(zip(value, part, strict=False)):
-            yield inner, item, [index]
-    elif keyword == "items" and value is not False:
+        wrong = (at for at, inner in enumerate(value[: len(part)]) if not judge(inner, part[at]))
+        at = next(wrong)
+        return value[at], part[at], [at]
+    if keyword in _OF_MEMBERS and value is not False:
+        return _of_member(schema, keyword, part, judge)
+    if keyword == "items" and value is not False:
         first = len(schema.get("prefixItems", []))
-        # Halve the array until the first wrong item is left: a verdict for each would take long.
-        end = len(part)
-        if not judge({"items": value}, part[first:]):
-            while end - first > 1:
-                middle = (first + end) // 2
-                if judge({"items": value}, part[first:middle]):
-                    first = middle
-                else:
-                    end = middle
-            yield value, part[first], [first]
+        at = first + _first_wrong(part[first:], lambda some: judge({"items": value}, some))
+        return value, part[at], [at]
+    return None
+
+
+def _of_member(schema: dict[str, Any], keyword: str, part: dict[str, Any], judge: Judge) -> Inner:
+    """Return what the first wrong member of an object breaks."""
+    value = schema[keyword]
+    alone = _alone(schema, keyword)
+    names = list(part)
+    at = _first_wrong(names, lambda some: judge(alone, {name: part[name] for name in some}))
+    name, member = names[at], part[names[at]]
+    if keyword == "propertyNames":
+        return value, name, []
+    if keyword == "properties":
+        return value[name], member, [name]
+    if keyword == "patternProperties":
+        matching = (value[pattern] for pattern in value if judge({"pattern": pattern}, name))
+        value = next(inner for inner in matching if not judge(inner, member))
+    return value, member, [name]
+
+
+def _first_wrong(whole: list[Any], right: Callable[[list[Any]], bool]) -> int:
+    """Return the index of the first item that makes a list wrong, by halving the list.
+
+    A verdict for each single item would take long.
+    """
+    start, end = 0, len(whole)
+    while end - start > 1:
+        middle = (start + end) // 2
+        if right(whole[start:middle]):
+            start = middle
+        else:
+            end = middle
+    return start

@@ -30,7 +30,6 @@ R = TypeVar("R")
 _WHOLE = "urn:body"
 # A part of more letters and values than this is not printed, and no message is longer.
 _LONGEST_PRINTED = 1000
-_PRINTS_NAMES_ALONE = {"required", "dependentRequired", "additionalProperties"}
 
 
 class BodyValidator:
@@ -46,7 +45,7 @@ class BodyValidator:
         self._schema = rebased(schema, f"{_WHOLE}#")
         try:
             _Wording.check_schema(schema)
-            jsonschema_rs.Draft202012Validator(schema, offline=True)
+            jsonschema_rs.Draft202012Validator(schema, offline=True)  # finds what leads nowhere
             self._registry = jsonschema_rs.Registry([(_WHOLE, self._schema)])
             self._accepts = self._compiled(self._schema).is_valid
         except (jsonschema.SchemaError, jsonschema_rs.ValidationError) as error:
@@ -94,7 +93,7 @@ class BodyValidator:
             asked = {fault.keyword: fault.schema[fault.keyword]}
             check = validator.VALIDATORS[fault.keyword]
             errors = check(validator, asked[fault.keyword], fault.part, fault.schema)
-        if fault.keyword in _PRINTS_NAMES_ALONE or _printable(fault.part):
+        if _printable(_shown(fault)):
             with suppress(RecursionError, StopIteration):
                 return str(next(iter(errors)).message)
         return "The value breaks its schema: " + orjson.dumps(asked).decode().replace(_WHOLE, "")
@@ -148,6 +147,13 @@ def _pattern(
 _Wording = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator, {"pattern": _pattern}
 )
+
+
+def _shown(fault: Fault) -> Any:
+    """Return what the words on a fault print of its part."""
+    if fault.keyword in ("required", "dependentRequired"):
+        return None
+    return list(fault.part) if fault.keyword == "additionalProperties" else fault.part
 
 
 def _printable(part: Any) -> bool:

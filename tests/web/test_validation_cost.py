@@ -37,6 +37,8 @@ def tree(*last: object) -> Any:
 
 
 VALID = {"pixels": NUMBERS}
+MEMBERS = {f"m{number}": number for number in range(500_000)}
+LONG = {"xxxxxxxxxx": 1}
 # Each a schema, a body that breaks it, and one that does not.
 CASES: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "last number is text": (PIXELS, {"pixels": [*NUMBERS[:-1], "x"]}, VALID),
@@ -51,6 +53,13 @@ CASES: dict[str, tuple[dict[str, Any], Any, Any]] = {
     "contains no text": ({"contains": {"type": "string"}}, NUMBERS, [*NUMBERS, "x"]),
     "is what it must not be": ({"not": {"type": "array"}}, NUMBERS, VALID),
     "numbers not unique": ({"uniqueItems": True}, [*NUMBERS, 0.37], NUMBERS),
+    "last of many members is text": (
+        {"additionalProperties": {"type": "number"}},
+        MEMBERS | {"last": "x"},
+        MEMBERS,
+    ),
+    "last of many names is long": ({"propertyNames": {"maxLength": 9}}, MEMBERS | LONG, MEMBERS),
+    "last of many names matches": ({"patternProperties": {"x": False}}, MEMBERS | LONG, MEMBERS),
     "wrong deep inside": (TREE, tree(5), tree()),
 }
 
