@@ -45,23 +45,41 @@ setting() {
     python -m model_serving.config "$1"
 }
 
+# is_ours PID: whether it is a gunicorn of this folder.
+is_ours() {
+    [[ $(readlink "/proc/$1/cwd") == "$PWD" ]] &&
+        tr '\0' ' ' <"/proc/$1/cmdline" | grep -q 'gunicorn.* main:app'
+}
+
 # running_pid: the process id of this folder's service, or nothing. A pid file may be stale, and its
 # number may by now be some other program's.
 running_pid() {
     local pid
     pid=$(cat "$pid_file" 2>/dev/null) || return 0
-    if [[ $pid =~ ^[0-9]+$ && $(readlink "/proc/$pid/cwd") == "$PWD" ]] &&
-        tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q 'gunicorn.* main:app'; then
+    if [[ $pid =~ ^[1-9][0-9]*$ ]] && is_ours "$pid"; then
         echo "$pid"
     fi
 }
 
-# end_service PID SECONDS: let it finish what it holds, and kill it with its workers when the time is over.
+# end_service PID SECONDS: let it finish what it holds, and kill it with its workers after that time.
 end_service() {
-    kill -TERM "$1" 2>/dev/null || true
-    timeout "$2" tail --pid="$1" --sleep-interval=0.1 -f /dev/null ||
-        echo "it did not end within $2 s and is killed" >&2
+    python3 bin/end.py "$2" "$1" || true
     # It leads a process group of its own; after a clean end the group is empty.
     kill -KILL -- "-$1" 2>/dev/null || true
+    rm -f "$pid_file" "$url_file"
+}
+
+# clear_remains: a master that was killed leaves a pid file, which gunicorn would believe where its
+# number is by now some other program's, and workers, which keep the port until they notice.
+clear_remains() {
+    local pid worker
+    local -a workers=()
+    pid=$(cat "$pid_file" 2>/dev/null) || pid=
+    if [[ $pid =~ ^[1-9][0-9]*$ ]]; then
+        for worker in $(pgrep --pgroup "$pid"); do
+            is_ours "$worker" && workers+=("$worker")
+        done
+        python3 bin/end.py 10 "${workers[@]}" || true
+    fi
     rm -f "$pid_file" "$url_file"
 }

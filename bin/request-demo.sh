@@ -11,7 +11,7 @@ call() {
     local body=()
     [[ -n $1 ]] && body=(--header 'Content-Type: application/json' --data "$1")
     echo "POST $url ${1:-(no body)}"
-    curl --silent --show-error --max-time 10 --write-out '%{http_code}\n' \
+    curl --noproxy '*' --silent --show-error --max-time 10 --write-out '%{http_code}\n' \
         --request POST "${body[@]}" "$url"
 }
 

@@ -16,6 +16,7 @@ if [[ -n $pid ]]; then
     exit
 fi
 make_venv .venv requirements.txt
+clear_remains
 url=$(python -m model_serving.address url) || exit 1
 python -m model_serving.address check || exit 1
 

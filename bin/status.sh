@@ -9,5 +9,5 @@ if [[ -z $pid ]]; then
     exit 3
 fi
 url=$(<"$url_file")
-echo "running at $url (pid $pid, $(pgrep --count --parent "$pid") workers)"
+echo "running at $url (pid $pid, workers: $(pgrep --count --parent "$pid"))"
 python bin/readiness.py "$url" "$pid" 5

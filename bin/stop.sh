@@ -4,7 +4,7 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
 pid=$(running_pid)
 if [[ -z $pid ]]; then
-    rm -f "$pid_file" "$url_file"
+    clear_remains
     echo "not running"
     exit
 fi

@@ -40,6 +40,14 @@ def post_fork(server, worker):
     forget_service()
 
 
+def pre_request(worker, req):
+    """Announce the end of the connection where the body may be left unread."""
+    for name, value in req.headers:
+        is_too_large = name == "CONTENT-LENGTH" and int(value) > settings.max_content_length
+        if is_too_large or name == "TRANSFER-ENCODING":
+            req.force_close()
+
+
 chdir = str(root)
 logger_class = ServiceLogger
 bind = bind_address(settings)

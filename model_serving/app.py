@@ -26,7 +26,7 @@ from model_serving.web.request import REQUEST_ID_HEADER, ServiceRequest, finish
 DOCS_URL = "/docs"
 OPENAPI_URL = "/openapi.json"
 # Without a validator, whose badge would send the document to a server on the internet.
-SWAGGER_UI = {"app_name": "Model serving", "validatorUrl": None}
+SWAGGER_UI = {"app_name": "Model serving", "validatorUrl": None, "defaultModelsExpandDepth": -1}
 
 
 def create_app(

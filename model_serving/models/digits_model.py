@@ -6,12 +6,12 @@ from a digit stretched to the height of a 32 x 32 bitmap, its ink counted in 4 x
 """
 
 import io
+import os
 import struct
 from pathlib import Path
 from typing import TypedDict
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFilter
 from PIL.ImageFile import ImageFile
@@ -19,6 +19,10 @@ from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from model_serving.serving.model import InvalidInstance, Model
+
+# Before the import: onnxruntime's telemetry, on by default, keeps a device id in the home folder.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+import onnxruntime
 
 Features = NDArray[np.float32]
 

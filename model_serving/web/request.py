@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import flask
 from flask import Request, Response
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from model_serving.errors import InvalidBody, NoJSONObject
 
@@ -40,7 +41,16 @@ class ServiceRequest(Request):
         """Return the JSON body, or what a multipart form stands for once it has been read."""
         if self.form_as_json is not None:
             return self.form_as_json
+        self._refuse_cut_body()
         return super().get_json(force=force, silent=silent, cache=cache)
+
+    def _refuse_cut_body(self) -> None:
+        """Raise 413 where a chunked body goes on beyond the limit; werkzeug just stops reading."""
+        is_at_limit = (
+            self.content_length is None and len(self.get_data()) == self.max_content_length
+        )
+        if is_at_limit and self.environ["wsgi.input"].read(1):
+            raise RequestEntityTooLarge
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         """Answer 400; ``e`` is None where the body is not declared as JSON."""

@@ -1,0 +1,68 @@
+"""The README's five steps to a model of one's own work as they stand."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+
+from tests.services.processes import clean_environment, free_port
+from tests.services.project import ROOT, Project
+
+FILE = re.compile(r"In\s+`([^`]+)`:\n\n```(?:python|ini)\n(.*?)```", re.DOTALL)
+DIFF = re.compile(r"```diff\n(.*?)```", re.DOTALL)
+COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+LIST = "model_serving/resources/__init__.py"
+
+
+def applied(diff: str, text: str) -> str:
+    """Return the text with each added line of the diff below the line that it follows there."""
+    before = ""
+    for line in diff.splitlines():
+        if line.startswith("+"):
+            assert before in text
+            text = text.replace(before, f"{before}{line[1:]}\n", 1)
+        else:
+            before = f"{line[1:]}\n"
+    return text
+
+
+def test_five_steps_of_the_readme_add_a_model(project: Project) -> None:
+    steps = (ROOT / "README.md").read_text().partition("## Add your own model")[2]
+    steps = steps.partition("\n## ")[0]
+    copy = Project(project.folder.parent / "readme")
+    ignored = shutil.ignore_patterns(".venv", "tmp")
+    shutil.copytree(project.folder, copy.folder, ignore=ignored)
+    train, call = COMMANDS.findall(steps)
+    port = str(free_port())
+    environment = clean_environment(PORT=port)
+    try:
+        run(train, copy.folder, environment)
+        for name, content in FILE.findall(steps):
+            (copy.folder / name).write_text(content)
+        listed = copy.folder / LIST
+        for diff in DIFF.findall(steps):
+            listed.write_text(applied(diff, listed.read_text()))
+        answer = run(call.replace("9999", port), copy.folder, environment)
+        assert answer.rstrip().endswith('{"result":"virginica"}')
+        wrong = httpx.post(f"http://127.0.0.1:{port}/v1/IrisModel", json={}, trust_env=False)
+        assert wrong.json() == {"message": "'sizes' is a required property"}
+    finally:
+        copy.end()
+
+
+def run(commands: str, folder: Path, environment: dict[str, str]) -> str:
+    """Run commands as somebody would who types them into a shell in the project's folder."""
+    shell = subprocess.run(
+        ["bash", "-e"],
+        input=commands,
+        cwd=folder,
+        env=environment | {"HOME": os.environ.get("HOME", "/tmp")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert shell.returncode == 0, shell.stderr
+    return shell.stdout

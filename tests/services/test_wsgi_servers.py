@@ -1,0 +1,131 @@
+"""`main:app` under every server it is made for, each started for real."""
+
+import base64
+import random
+import sys
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.services.calls import ANSWERS, client, three_calls
+from tests.services.processes import clean_environment, free_port, running
+from tests.services.project import Project
+
+LIMIT_BYTES = 7_500_000
+WSGIREF = """
+import sys
+from wsgiref.simple_server import make_server
+from main import app
+make_server("127.0.0.1", int(sys.argv[1]), app).serve_forever()
+"""
+GUNICORN = ["-m", "gunicorn", "--config", "conf/gunicorn.conf.py", "main:app", "--worker-class"]
+COMMANDS = {
+    "gunicorn sync": [*GUNICORN, "sync", "--threads", "1"],
+    "gunicorn gthread": [*GUNICORN, "gthread"],
+    "waitress": ["-m", "waitress", "--listen", "127.0.0.1:{port}", "main:app"],
+    "wsgiref": ["-c", WSGIREF, "{port}"],
+    "flask": ["main.py"],
+}
+JSON = {"Content-Type": "application/json"}
+# wsgiref knows HTTP/1.0 alone, which has no chunked bodies.
+READS_CHUNKS = COMMANDS.keys() - {"wsgiref"}
+
+
+@pytest.fixture(scope="module", params=COMMANDS)
+def server_name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def caller(server_name: str, fresh_project: Project) -> Iterator[httpx.Client]:
+    port = free_port()
+    command = [word.replace("{port}", str(port)) for word in COMMANDS[server_name]]
+    environment = clean_environment(PORT=str(port), MAX_CONTENT_LENGTH=str(LIMIT_BYTES))
+    with (
+        running([sys.executable, *command], port, fresh_project.folder, environment) as server,
+        client(server.url) as caller,
+    ):
+        if server_name.startswith("gunicorn"):
+            assert f"Using worker: {server_name.split()[1]}\n" in server.output()
+        yield caller
+
+
+def chunks(size_bytes: int) -> Iterator[bytes]:
+    """Make a body whose length nobody announces."""
+    return (b"x" * 100_000 for _ in range(size_bytes // 100_000))
+
+
+def test_wsgi_server_answers_the_three_calls(caller: httpx.Client) -> None:
+    assert three_calls(str(caller.base_url)) == ANSWERS
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        pytest.param("GET", "/nowhere", 404, id="unknown URL"),
+        pytest.param("POST", "/v1/NoModel", 404, id="unknown model"),
+        pytest.param("DELETE", "/v1/XXXModel", 405, id="wrong method"),
+    ],
+)
+def test_wsgi_server_words_http_errors_in_json(
+    caller: httpx.Client, method: str, path: str, status: int
+) -> None:
+    response = caller.request(method, path)
+    assert response.status_code == status
+    assert response.json().keys() == {"message"}
+
+
+def test_wsgi_server_refuses_a_body_over_the_limit(caller: httpx.Client) -> None:
+    response = caller.post("/v1/EchoModel", json={"msg": "x" * LIMIT_BYTES})
+    assert response.status_code == 413
+    assert str(LIMIT_BYTES) in response.json()["message"]
+
+
+def test_wsgi_server_refuses_a_chunked_body_over_the_limit(
+    caller: httpx.Client, server_name: str
+) -> None:
+    if server_name not in READS_CHUNKS:
+        pytest.skip("HTTP/1.0 has no chunked bodies")
+    response = caller.post("/v1/EchoModel", content=chunks(LIMIT_BYTES + 100_000), headers=JSON)
+    assert response.status_code == 413
+    assert str(LIMIT_BYTES) in response.json()["message"]
+
+
+@pytest.mark.parametrize("in_chunks", [False, True], ids=["announced", "chunked"])
+def test_wsgi_server_answers_the_caller_of_a_refused_body(
+    caller: httpx.Client, server_name: str, in_chunks: bool
+) -> None:
+    """The connection is either kept, or closed with notice; a caller reuses one that is open."""
+    if in_chunks and server_name not in READS_CHUNKS:
+        pytest.skip("HTTP/1.0 has no chunked bodies")
+    size_bytes = LIMIT_BYTES + 100_000
+    for _ in range(5):
+        content = chunks(size_bytes) if in_chunks else b"x" * size_bytes
+        assert caller.post("/v1/EchoModel", content=content, headers=JSON).status_code == 413
+        assert caller.post("/v1/XXXModel", json={"name": "Leo"}).status_code == 200
+
+
+def test_wsgi_server_reads_a_chunked_body(caller: httpx.Client, server_name: str) -> None:
+    if server_name not in READS_CHUNKS:
+        pytest.skip("HTTP/1.0 has no chunked bodies")
+    response = caller.post(
+        "/v1/XXXModel",
+        content=iter([b'{"name": ', b'"Leo"}']),
+        headers=JSON,
+    )
+    assert response.status_code == 200
+    assert response.json() == {"result": "Hello, Leo!"}
+
+
+def test_wsgi_server_echoes_a_picture_byte_for_byte(caller: httpx.Client) -> None:
+    picture = random.Random(0).randbytes(5_000_000)
+    response = caller.post("/v1/EchoModel", json={"msg": base64.b64encode(picture).decode()})
+    assert response.status_code == 200
+    assert base64.b64decode(response.json()["response"]) == picture
+
+
+@pytest.mark.parametrize("path", ["/v1/XXXModel", "/nowhere"])
+def test_wsgi_server_returns_the_request_id(caller: httpx.Client, path: str) -> None:
+    response = caller.get(path, headers={"X-Request-ID": "call-1"})
+    assert response.headers["X-Request-ID"] == "call-1"
