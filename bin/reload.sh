@@ -3,7 +3,7 @@
 # A version that does not start, or whose models do not load, is refused and the old one keeps serving.
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
-pid=$(running_pid)
+pid=$(service pid)
 [[ -n $pid ]] || fail "not running"
 make_venv .venv requirements.txt
 url=$(<"$url_file")
@@ -32,7 +32,7 @@ sys.exit(0 if answer.status_code == 200 else answer.json["message"])
 END
 
 start_timeout_s=$(python_of_service -m model_serving.config start_timeout_s)
-old_workers=$(pgrep --parent "$pid")
+old_workers=$(service workers)
 kill -HUP "$pid"
 for worker in $old_workers; do
     tail --pid="$worker" --sleep-interval=0.1 -f /dev/null

@@ -2,7 +2,7 @@
 # Make three calls to the running service, and print each status and body: 400, 400, 200.
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
-[[ -n $(running_pid) ]] || fail "the service is not running: bin/start.sh starts it"
+[[ -n $(service pid) ]] || fail "the service is not running: bin/start.sh starts it"
 command -v curl >/dev/null || fail "curl is missing"
 url=$(<"$url_file")/v1/XXXModel
 

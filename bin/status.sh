@@ -3,11 +3,11 @@
 # stopped, with 1 if it runs but is not ready.
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
-pid=$(running_pid)
+pid=$(service pid)
 if [[ -z $pid ]]; then
     echo "stopped"
     exit 3
 fi
 url=$(<"$url_file")
-echo "running at $url (pid $pid, workers: $(pgrep --count --parent "$pid"))"
+echo "running at $url (pid $pid, workers: $(service workers | wc --words))"
 python bin/readiness.py "$url" "$pid" 5
