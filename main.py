@@ -55,7 +55,7 @@ def serve(config: Config, debug: bool) -> None:
     # In debug mode a first process only watches the files; its child alone loads the models.
     watches_only = debug and not is_running_from_reloader()
     app = Flask(__name__) if watches_only else build_app(config)
-    app.run(config.host, config.port, debug=debug, threaded=True)
+    app.run(config.host, config.port, threaded=True, use_reloader=debug)
 
 
 def main(arguments: list[str]) -> None:

@@ -51,3 +51,10 @@ setting() {
 service() {
     python3 bin/processes.py "$pid_file" "$@"
 }
+
+# python_as_service PID ...: run Python with the environment that the running service has.
+python_as_service() {
+    local -a environment
+    mapfile -d '' -t environment <"/proc/$1/environ"
+    env --ignore-environment "${environment[@]}" LOG_CONSOLE=false .venv/bin/python "${@:2}"
+}

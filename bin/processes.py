@@ -17,6 +17,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+_MASTER_S = 5.0  # how much longer than its workers the master may take
+
 
 def members(leader: int) -> list[int]:
     """Return the living processes of the service whose master is or was ``leader``."""
@@ -37,7 +39,7 @@ def _is_member(pid: int, leader: int) -> bool:
 
 def end(leader: int, timeout_s: float) -> list[int]:
     """End the service, and return which of its processes had to be killed."""
-    deadline_s = time.monotonic() + timeout_s
+    deadline_s = time.monotonic() + timeout_s + _MASTER_S
     # A pidfd tells of the end even where nobody collects the dead process.
     processes = {}
     for pid in members(leader):
@@ -50,7 +52,8 @@ def end(leader: int, timeout_s: float) -> list[int]:
     for pid, process in processes.items():
         left_s = max(0.0, deadline_s - time.monotonic())
         if not select.select([process], [], [], left_s)[0]:
-            signal.pidfd_send_signal(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(process, signal.SIGKILL)
             killed.append(pid)
     return killed
 

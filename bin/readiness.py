@@ -33,6 +33,8 @@ def wait_until_ready(url: str, pid: int, timeout_s: float) -> None:
     while (left_s := deadline_s - time.monotonic()) > 0:
         try:
             status, answer = get(url, "/readyz", left_s)
+        except (http.client.HTTPException, ValueError):
+            raise NotReady("something else than the service answers there") from None
         except OSError:
             # Nobody listens yet: ask again in a moment, or hear at once that the process has ended.
             if select.select([process], [], [], 0.1)[0]:

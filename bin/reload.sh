@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Bring in new code, models and settings: new workers start, the old ones finish what they hold and go.
-# A version that does not start, or whose models do not load, is refused and the old one keeps serving.
+# A version that does not start, or whose models do not load, is refused and the old one keeps serving;
+# put it back then, as a worker that is replaced loads what is on the disk.
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
 pid=$(service pid)
@@ -8,20 +9,15 @@ pid=$(service pid)
 make_venv .venv requirements.txt
 url=$(<"$url_file")
 
-# With the settings of the running service, whatever stands in this shell's environment.
-mapfile -d '' -t its_environment <"/proc/$pid/environ"
-python_of_service() {
-    env --ignore-environment "${its_environment[@]}" LOG_CONSOLE=false .venv/bin/python "$@"
-}
 refuse() {
-    fail "${1:-}the new version is refused; the old one keeps serving"
+    fail "${1:-}the new version is refused; the old one keeps serving (put its files back)"
 }
 
-new_url=$(python_of_service -m model_serving.address url) || refuse
+new_url=$(python_as_service "$pid" -m model_serving.address url) || refuse
 [[ $new_url == "$url" ]] ||
     refuse "the address changes to $new_url, which takes bin/stop.sh and bin/start.sh: "
 # As gunicorn loads it: a wrong conf/gunicorn.conf.py would end the running master.
-python_of_service - <<'END' || refuse
+python_as_service "$pid" - <<'END' || refuse
 import sys
 
 from gunicorn.app.wsgiapp import WSGIApplication
@@ -31,7 +27,7 @@ answer = WSGIApplication().load().test_client().get("/readyz")
 sys.exit(0 if answer.status_code == 200 else answer.json["message"])
 END
 
-start_timeout_s=$(python_of_service -m model_serving.config start_timeout_s)
+start_timeout_s=$(python_as_service "$pid" -m model_serving.config start_timeout_s)
 old_workers=$(service workers)
 kill -HUP "$pid"
 for worker in $old_workers; do

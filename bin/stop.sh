@@ -3,7 +3,11 @@
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
 pid=$(service pid)
-# The workers have this long to finish; the master takes a moment more. Wrong settings stop no stop.
-graceful_timeout_s=$(setting graceful_timeout_s 2>/dev/null || echo 30)
-service end "$((${graceful_timeout_s%.*} + 5))"
-if [[ -n $pid ]]; then echo "stopped"; else echo "not running"; fi
+if [[ -z $pid ]]; then
+    service end 10 # what a killed master may have left
+    echo "not running"
+    exit
+fi
+# Settings that are wrong by now do not keep the service from stopping.
+service end "$(python_as_service "$pid" -m model_serving.config graceful_timeout_s 2>/dev/null || echo 30)"
+echo "stopped"

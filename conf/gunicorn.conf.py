@@ -59,6 +59,7 @@ timeout = round(settings.start_timeout_s)
 graceful_timeout = round(settings.graceful_timeout_s)
 keepalive = 75
 backlog = 2048
+limit_request_line = 8190
 # The C parser accepts malformed request lines.
 http_parser = "python"
 control_socket_disable = True

@@ -7,7 +7,7 @@ The rooms, from the top floor down; each imports only from those below it::
     web/         everything that knows Flask
     models/      one model per file                                      (yours)
     serving/     the core: runs the models, knows nothing of the web
-    config.py  errors.py  log.py    leaves
+    config.py  errors.py  log.py  address.py    leaves
 """
 
 __version__ = "0.1.0"

@@ -9,6 +9,7 @@ from flask_restful import Resource
 from flask_swagger_ui import get_swaggerui_blueprint
 
 from model_serving.config import CONF_DIR, Config, load_model_conf
+from model_serving.errors import DeclarationError
 from model_serving.resources import RESOURCES
 from model_serving.serving import InProcessRuntime, ModelSpecification, Runtime
 from model_serving.web.api import ServiceApi
@@ -69,6 +70,9 @@ def create_app(
 
 def _routes(resources: Sequence[type[Resource]], runtime: Runtime) -> list[Route]:
     models = {"resources": resources, "runtime": runtime}
+    names = [served_name(resource) for resource in resources]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DeclarationError(f"{twice}Resource is listed more than once")
     routes = [
         Route(
             f"/v1/{served_name(resource)}",
@@ -79,11 +83,12 @@ def _routes(resources: Sequence[type[Resource]], runtime: Runtime) -> list[Route
         for resource in resources
     ]
     routes += [
-        Route("/v1", "Models", Models, models),
-        Route("/healthz", "Health", Health),
-        Route("/readyz", "Readiness", Readiness, {"runtime": runtime}),
-        Route("/_ah/warmup", "Warmup", Readiness, {"runtime": runtime}),  # App Engine asks here.
-        Route(OPENAPI_URL, "OpenAPI", OpenAPI, {"routes": routes}),
-        Route("/", "Root", Root, models),
+        Route("/v1", "service-models", Models, models),
+        Route("/healthz", "service-health", Health),
+        Route("/readyz", "service-readiness", Readiness, {"runtime": runtime}),
+        # App Engine asks here before it sends callers to a new instance.
+        Route("/_ah/warmup", "service-warmup", Readiness, {"runtime": runtime}),
+        Route(OPENAPI_URL, "service-openapi", OpenAPI, {"routes": routes}),
+        Route("/", "service-root", Root, models),
     ]
     return routes

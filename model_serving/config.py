@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONF_DIR = ROOT / "conf"
 
 Table = TypeVar("Table", bound=msgspec.Struct)
+Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.:-]+)$")]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -43,8 +44,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         int, Meta(ge=1, le=512, description="Requests that one worker handles at a time.")
     ] = 16
     cors_origins: Annotated[
-        tuple[str, ...],
-        Meta(description="Origins whose pages may call the service; `*` lets all of them."),
+        tuple[Origin, ...],
+        Meta(
+            description="Origins whose pages may call the service, such as "
+            "`https://www.example.com`; `*` lets all of them."
+        ),
     ] = ("*",)
     max_content_length: Annotated[
         int, Meta(ge=1, description="Largest request body, in bytes. A larger one gets 413.")
@@ -60,7 +64,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         Meta(
             min_length=1,
             description="Folder of the rotating log file, from the project's folder. "
-            "Where it cannot be written, the log goes to the console alone.",
+            "Where it cannot be written, the log goes only to the console.",
         ),
     ] = "tmp"
     log_console: Annotated[
@@ -73,7 +77,8 @@ class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How one model is run: the ``[serving]`` section of its file."""
 
     timeout_s: Annotated[
-        Seconds, Meta(description="How long a caller waits for its prediction before it gets 504.")
+        Seconds,
+        Meta(description="How long a caller waits for its turn before it gets 504."),
     ] = 30.0
 
 
@@ -146,20 +151,28 @@ def parse(text: str, kind: Any, key: str, source: str) -> Any:
     Raises:
         ConfigError: the type does not allow it; ``key`` and ``source`` say which setting that is.
     """
-    allowed = msgspec.json.schema(kind, schema_hook=lambda _: {"type": "string"})
+    allowed = msgspec.json.schema(kind, schema_hook=lambda _: {"type": "string", "minLength": 1})
+    kinds = [choice.get("type") for choice in allowed.get("anyOf", [allowed])]
     words: str | list[str] = text.strip()
-    if allowed.get("type") == "array":
+    if "array" in kinds:
         words = [word for part in text.split(",") if (word := part.strip())]
     try:
-        return msgspec.convert(words, kind, strict=False, dec_hook=lambda _, name: ROOT / name)
+        return msgspec.convert(words, kind, strict=False, dec_hook=_path)
     except msgspec.ValidationError:
         raise ConfigError(
             f"{key} = {text!r} (from {source}): allowed is {allowed_words(allowed)}"
         ) from None
 
 
+def _path(_: type, name: str) -> Path:
+    if not name:
+        raise ValueError
+    return ROOT / name
+
+
 def _sections(path: Path, known: set[str]) -> dict[str, dict[str, str]]:
-    parser = configparser.ConfigParser(interpolation=None, inline_comment_prefixes=("#",))
+    parser = configparser.ConfigParser(interpolation=None, default_section="")
+    parser.optionxform = str  # type: ignore[assignment,method-assign]  # Names keep their capitals.
     try:
         parser.read(path, encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
@@ -177,26 +190,33 @@ def _snake_case(name: str) -> str:
 
 def allowed_words(allowed: Mapping[str, Any]) -> str:
     """Say in words what the JSON Schema of a setting allows."""
+    if "anyOf" in allowed:
+        return " or ".join(allowed_words(choice) for choice in allowed["anyOf"])
     kinds = {
         "integer": "a whole number",
         "number": "a number",
         "boolean": "true or false",
         "array": "a list separated by commas",
-        "string": "text that is not empty",
+        "null": "nothing",
     }
     bounds = {
         "minimum": "from",
         "exclusiveMinimum": "above",
         "maximum": "to",
     }
-    words = [kinds.get(allowed.get("type", ""), "another value")]
+    text = "text that is not empty" if "minLength" in allowed else "text"
+    words = [kinds.get(allowed.get("type", ""), text)]
     words += [f"{word} {allowed[bound]}" for bound, word in bounds.items() if bound in allowed]
+    if "pattern" in allowed.get("items", {}):
+        words.append(f"each matching {allowed['items']['pattern']}")
     return " ".join(words)
 
 
 def _print_settings(keys: list[str]) -> None:
     settings = msgspec.structs.asdict(load_config())
     for key in keys or settings:
+        if key not in settings:
+            raise ConfigError(f"unknown setting {key!r}; known are {', '.join(settings)}")
         value = settings[key]
         text = ",".join(value) if isinstance(value, tuple) else str(value)
         print(text if keys else f"{key} = {text}")

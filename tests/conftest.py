@@ -9,7 +9,6 @@ from flask_restful import Resource
 
 from model_serving.app import create_app
 from model_serving.config import Config
-from model_serving.resources import RESOURCES
 
 MakeClient = Callable[..., FlaskClient]
 
@@ -31,10 +30,3 @@ def make_client(tmp_path: Path) -> MakeClient:
         return app.test_client()
 
     return make
-
-
-@pytest.fixture(params=RESOURCES, ids=lambda resource: resource.__name__)
-def resource(request: pytest.FixtureRequest) -> type[Resource]:
-    """Return each shipped resource in turn."""
-    shipped: type[Resource] = request.param
-    return shipped

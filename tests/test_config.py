@@ -53,6 +53,16 @@ def test_config_reads_a_list_at_its_commas(tmp_path: Path) -> None:
         ("GRACEFUL_TIMEOUT_S", "-1", "a number above 0 to 86400"),
         ("GRACEFUL_TIMEOUT_S", "nan", "a number above 0 to 86400"),
         ("HOST", " ", "text that is not empty"),
+        (
+            "CORS_ORIGINS",
+            "https://*.example.com",
+            r"a list separated by commas each matching ^(\*|https?://[A-Za-z0-9.:-]+)$",
+        ),
+        (
+            "CORS_ORIGINS",
+            "https://a.example/",
+            r"a list separated by commas each matching ^(\*|https?://[A-Za-z0-9.:-]+)$",
+        ),
     ],
 )
 def test_config_error_names_key_value_source_and_what_is_allowed(
@@ -70,9 +80,10 @@ def test_config_error_names_key_value_source_and_what_is_allowed(
         ("[serving]\nprot = 1\n", "unknown setting 'prot'; known are host, port"),
         ("[server]\nport = 1\n", "unknown section 'server'; known are serving"),
         ("port = 1\n", "File contains no section headers"),
+        ("[DEFAULT]\nport = 1\n", "unknown section 'DEFAULT'"),
         ("[serving]\nport = 1\nport = 2\n", "already exists"),
     ],
-    ids=["key", "section", "no section", "twice"],
+    ids=["key", "section", "no section", "default", "twice"],
 )
 def test_config_refuses_a_file_with_a_slip(tmp_path: Path, text: str, says: str) -> None:
     write(tmp_path, "serving.conf", text)
@@ -93,9 +104,9 @@ def test_config_refuses_a_file_with_a_slip(tmp_path: Path, text: str, says: str)
 def test_model_conf_is_found_by_the_name_of_the_class(
     tmp_path: Path, model_name: str, file_name: str
 ) -> None:
-    write(tmp_path, file_name, "[serving]\ntimeout_s = 1.5  # short\n[model]\nsize = 3\n")
+    write(tmp_path, file_name, "# short\n[serving]\ntimeout_s = 1.5\n[model]\nC = 3 # 4\n")
     conf = load_model_conf(model_name, tmp_path)
-    assert (conf.serving.timeout_s, conf.model) == (1.5, {"size": "3"})
+    assert (conf.serving.timeout_s, conf.model) == (1.5, {"C": "3 # 4"})
 
 
 def test_model_conf_may_be_missing(tmp_path: Path) -> None:
@@ -106,6 +117,25 @@ def test_model_conf_may_be_missing(tmp_path: Path) -> None:
 def test_parse_starts_a_relative_path_at_the_project() -> None:
     assert parse("data/x.onnx", Path, "weights", "a test") == ROOT / "data/x.onnx"
     assert parse("/srv/x.onnx", Path, "weights", "a test") == Path("/srv/x.onnx")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "expected"),
+    [("5", int | None, 5), ("a, b", list[str] | None, ["a", "b"]), ("x", str | None, "x")],
+    ids=["number", "list", "text"],
+)
+def test_parse_reads_what_may_be_left_out(text: str, kind: object, expected: object) -> None:
+    assert parse(text, kind, "key", "a test") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "allowed"),
+    [("x", int | None, "a whole number or nothing"), ("", Path, "text that is not empty")],
+    ids=["number", "path"],
+)
+def test_parse_says_what_is_allowed(text: str, kind: object, allowed: str) -> None:
+    with pytest.raises(ConfigError, match=f"allowed is {allowed}"):
+        parse(text, kind, "key", "a test")
 
 
 def test_every_setting_has_a_description() -> None:

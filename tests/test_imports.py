@@ -99,8 +99,9 @@ def test_package_file_holds_a_docstring_and_names_alone(path: Path) -> None:
 
 def test_importing_everything_loads_no_model_and_starts_no_thread() -> None:
     script = (
-        "import threading, jieba, main, model_serving.app;"
-        "assert not jieba.dt.initialized; assert threading.active_count() == 1;"
+        "import sys, threading, jieba, main, model_serving.app;"
+        "assert not jieba.dt.initialized; assert 'jieba.posseg' not in sys.modules;"
+        "assert threading.active_count() == 1;"
         "assert 'app' not in vars(main)"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

@@ -43,7 +43,7 @@ def predict_batch(model: Model, instances: list[Any]) -> list[Any]:
     try:
         predictions = model.predict(instances)
         count = len(predictions)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelFailed from error
     if count != len(instances):
         broken = ValueError(f"predict returned {count} predictions for {len(instances)} instances")

@@ -74,7 +74,7 @@ class InProcessRuntime:
             log.info("loaded")
         except ConfigError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             slot.state = ModelState(ready=False, reason=f"{type(error).__name__}: {error}")
             log.exception("cannot be loaded")
         return slot

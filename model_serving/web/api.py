@@ -46,6 +46,8 @@ def _http_error(error: HTTPException) -> Any:
     if isinstance(error, RequestEntityTooLarge):
         limit = current_app.config["MAX_CONTENT_LENGTH"]
         message = f"The body is too large: the limit is {limit} bytes"
+        if (current_request().content_length or limit + 1) <= limit:
+            message = "The form has too many parts"
     # The werkzeug error's own headers matter (Allow, Retry-After); those of its HTML body do not.
     headers = {
         name: value

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-Schema = dict[str, Any] | bool
+from model_serving.web.schema import Schema
+
 Path = list[str | int]
 Judge = Callable[[Schema, Any], bool]
 Resolve = Callable[[str], Schema]
@@ -17,7 +18,7 @@ Resolve = Callable[[str], Schema]
 Inner = tuple[Schema, Any, Path]
 
 # Each step judges the part anew, so a body made to be deep is not followed to its end.
-_MOST_STEPS = 20
+_MAX_STEPS = 20
 
 # The keywords that look at others beside them.
 _COMPANIONS = {
@@ -28,7 +29,6 @@ _COMPANIONS = {
     "then": ["if"],
 }
 _OF_MEMBERS = {"properties", "patternProperties", "additionalProperties", "propertyNames"}
-_OF_EVERYTHING = {"unevaluatedProperties", "unevaluatedItems"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Fault:
 def find_fault(schema: Schema, body: Any, judge: Judge, resolve: Resolve) -> Fault:
     """Find a fault of a body that breaks ``schema``; ``resolve`` follows a ``$ref``."""
     fault = Fault([], body, schema)
-    for _ in range(_MOST_STEPS):
+    for _ in range(_MAX_STEPS):
         if isinstance(fault.schema, bool):
             break
         broken = (
@@ -68,8 +68,6 @@ def find_fault(schema: Schema, body: Any, judge: Judge, resolve: Resolve) -> Fau
 
 def _alone(schema: dict[str, Any], keyword: str) -> dict[str, Any]:
     """Return the schema with one keyword, and no demand but its own."""
-    if keyword in _OF_EVERYTHING:
-        return schema
     alone: dict[str, Any] = {keyword: schema[keyword]}
     for name in _COMPANIONS.get(keyword, []):
         if name == "prefixItems" and name in schema:
@@ -90,9 +88,8 @@ def _inner(
         return resolve(value), part, []
     if keyword in ("then", "else"):
         return value, part, []
-    if keyword in ("allOf", "dependentSchemas"):
-        asked = value if keyword == "allOf" else [value[name] for name in value if name in part]
-        return next((inner, part, []) for inner in asked if not judge(inner, part))
+    if keyword == "allOf":
+        return next((inner, part, []) for inner in value if not judge(inner, part))
     if keyword == "prefixItems":
         wrong = (at for at, inner in enumerate(value[: len(part)]) if not judge(inner, part[at]))
         at = next(wrong)

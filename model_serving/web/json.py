@@ -1,14 +1,11 @@
 """JSON by orjson, for every request and response of the app."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from flask import Response, make_response
 from flask.json.provider import JSONProvider
-
-# Where a schema holds values, which are no schemas.
-_PLAIN_DATA = {"const", "default", "enum", "examples"}
 
 
 class OrjsonProvider(JSONProvider):
@@ -42,18 +39,3 @@ def output_json(data: Any, status: int, headers: dict[str, str] | None = None) -
 def json_pointer(steps: Iterable[str | int]) -> str:
     """Write the way to a place in a JSON document as RFC 6901 does; the document itself is ''."""
     return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)
-
-
-def rebased(schema: Any, base: str) -> Any:
-    """Return a JSON Schema with its references into itself (``#/...``) starting at ``base``."""
-    if isinstance(schema, list):
-        return [rebased(inner, base) for inner in schema]
-    if not isinstance(schema, Mapping):
-        return schema
-    moved = {
-        key: value if key in _PLAIN_DATA else rebased(value, base) for key, value in schema.items()
-    }
-    reference = moved.get("$ref")
-    if isinstance(reference, str) and reference.startswith("#"):
-        moved["$ref"] = base + reference[1:]
-    return moved

@@ -15,7 +15,6 @@ from model_serving.errors import DeclarationError, InvalidBody
 from model_serving.serving import Model, ModelState, Runtime
 from model_serving.web.documentation import Answer, Documentation, documented
 from model_serving.web.request import current_request
-from model_serving.web.uploads import FileFields
 from model_serving.web.validation import BodyValidator, validate_json
 
 
@@ -51,12 +50,11 @@ class ModelResource(Resource):
         """
         _check_declaration(type(self))
         self.runtime = runtime
-        self.files = FileFields(self.schema, type(self).__name__)
         self.post = validate_json(self.schema)(self.post)  # type: ignore[method-assign]
 
     def post(self) -> Any:
         """Answer the request's body, which is valid."""
-        return self.answer(self.files.decode(current_request().get_json()))
+        return self.answer(current_request().get_json())
 
     def answer(self, body: Any) -> Any:
         """Predict, and return the response."""

@@ -8,8 +8,8 @@ from flask_restful import Resource
 
 from model_serving import __version__
 from model_serving.web.documentation import Answer, Documentation, documentation_of, documented
-from model_serving.web.json import rebased
 from model_serving.web.model_resource import Example, ModelResource, served_name
+from model_serving.web.schema import rebased
 from model_serving.web.uploads import FileFields
 
 Json = dict[str, Any]
@@ -102,7 +102,8 @@ def _operation(route: Route, method: str, components: _Components) -> Json:
     body_schema = getattr(function, "body_schema", None)
     examples: Sequence[Example] = ()
     if method == "post" and issubclass(route.resource, ModelResource):
-        said = _prediction(route.resource)
+        if not hasattr(function, "documentation"):
+            said = _prediction(route.resource)
         body_schema = route.resource.schema
         examples = route.resource.examples
     name = f"{route.endpoint}_{method}"
@@ -144,7 +145,7 @@ def _responses(said: Documentation, name: str, components: _Components) -> Json:
 
 
 def _request_content(
-    schema: Mapping[str, Any], examples: Sequence[Example], name: str, components: _Components
+    schema: Json, examples: Sequence[Example], name: str, components: _Components
 ) -> Json:
     content: Json = {"application/json": {"schema": components.add(f"{name}_body", schema)}}
     if examples:

@@ -18,9 +18,10 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from model_serving.errors import DeclarationError, InvalidBody
-from model_serving.web.fault import Fault, Schema, find_fault
-from model_serving.web.json import json_pointer, rebased
+from model_serving.web.fault import Fault, find_fault
+from model_serving.web.json import json_pointer
 from model_serving.web.request import current_request
+from model_serving.web.schema import KEYWORDS, Schema, rebased, schemas_in
 from model_serving.web.uploads import FileFields
 
 P = ParamSpec("P")
@@ -29,7 +30,7 @@ R = TypeVar("R")
 # The schema's name for itself, by which a piece of it still finds the whole.
 _WHOLE = "urn:body"
 # A part of more letters and values than this is not printed, and no message is longer.
-_LONGEST_PRINTED = 1000
+_MAX_PRINTED = 1000
 
 
 class BodyValidator:
@@ -42,10 +43,11 @@ class BodyValidator:
             DeclarationError: it is not a valid schema, or refers to something outside of itself;
                 ``owner`` is named as the one to mend.
         """
-        self._schema = rebased(schema, f"{_WHOLE}#")
         try:
             _Wording.check_schema(schema)
+            _check_keywords(schema, owner)
             jsonschema_rs.Draft202012Validator(schema, offline=True)  # finds what leads nowhere
+            self._schema = rebased(schema, f"{_WHOLE}#")
             self._registry = jsonschema_rs.Registry([(_WHOLE, self._schema)])
             self._accepts = self._compiled(self._schema).is_valid
         except (jsonschema.SchemaError, jsonschema_rs.ValidationError) as error:
@@ -69,9 +71,13 @@ class BodyValidator:
             return
         fault = find_fault(self._schema, body, self._judge, self._resolve)
         message = self._word(fault)
-        if len(message) > _LONGEST_PRINTED:
-            message = message[:_LONGEST_PRINTED] + "…"
+        if len(message) > _MAX_PRINTED:
+            message = message[:_MAX_PRINTED] + "…"
         raise InvalidBody(message, json_pointer(fault.path))
+
+    def accepts_property(self, name: str, value: Any) -> bool:
+        """Say whether the schema of an object's property accepts a value."""
+        return self._judge(self._schema.get("properties", {}).get(name, True), value)
 
     def _compiled(self, schema: Schema) -> jsonschema_rs.Draft202012Validator:
         return jsonschema_rs.Draft202012Validator(schema, registry=self._registry, offline=True)
@@ -104,8 +110,8 @@ def validate_json(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a resource's method so that it is only called with a body that ``schema`` accepts.
 
-    The method reads the body as ``request.json``. With ``force`` the body counts as JSON whatever
-    its content type. A schema with file fields accepts a multipart form too.
+    The method reads the body as ``request.json``, file fields as bytes. With ``force`` the body
+    counts as JSON whatever its content type. A schema with file fields accepts a form too.
 
     Raises:
         DeclarationError: the schema is wrong; the decorated method is named.
@@ -124,16 +130,29 @@ def validate_json(
         def validated(*args: P.args, **kwargs: P.kwargs) -> R:
             request = current_request()
             if files.names and request.mimetype == "multipart/form-data":
-                request.form_as_json = files.read_form(request.form, request.files)
-                validator.check(files.blank(request.form_as_json))
+                body = files.read_form(request.form, request.files, validator.accepts_property)
+                validator.check(files.blank(body))
             else:
-                validator.check(request.get_json(force=force))
+                body = request.get_json(force=force)
+                validator.check(body)
+            request.replace_json(files.decode(body))
             return method(*args, **kwargs)
 
         validated.body_schema = schema  # type: ignore[attr-defined]  # for the OpenAPI document
         return validated
 
     return decorate
+
+
+def _check_keywords(schema: dict[str, Any], owner: str) -> None:
+    """Refuse keywords on which the two libraries may differ, and slips such as ``requierd``."""
+    for inner in schemas_in(schema):
+        unknown = [word for word in inner if word not in KEYWORDS and not word.startswith("x-")]
+        if unknown:
+            raise DeclarationError(
+                f"{owner}: the schema has an unknown keyword {unknown[0]!r}; "
+                "docs/schemas.md lists what can be used"
+            )
 
 
 def _pattern(
@@ -163,7 +182,7 @@ def _printable(part: Any) -> bool:
     while rest:
         value = rest.pop()
         size += len(value) if isinstance(value, str | list | dict) else 1
-        if size > _LONGEST_PRINTED:
+        if size > _MAX_PRINTED:
             return False
         if isinstance(value, dict):
             rest += [*value, *value.values()]

@@ -9,6 +9,7 @@ from model_serving.config import CONF_DIR, load_model_conf
 from model_serving.resources import RESOURCES
 from model_serving.serving import InProcessRuntime, Model, ModelSpecification
 from model_serving.web import ModelResource
+from model_serving.web.uploads import FileFields
 
 Shipped = type[ModelResource]
 
@@ -43,7 +44,7 @@ def test_example_is_answered_as_declared(client: FlaskClient, shipped: Shipped) 
 
 def test_batch_answers_exactly_as_single_calls(shipped: Shipped, model: Model) -> None:
     resource = shipped(InProcessRuntime([]))
-    bodies = [resource.files.decode(example.request) for example in shipped.examples]
+    bodies = [FileFields(shipped.schema).decode(example.request) for example in shipped.examples]
     instances = [resource.to_instance(body) for body in bodies] * 3
     assert model.predict(instances) == [model.predict([instance])[0] for instance in instances]
 

@@ -24,6 +24,8 @@ class DoublingModel(Model):
     def predict(self, instances: list[Any]) -> list[Any]:
         if -1 in instances:
             raise ValueError("secret")
+        if -2 in instances:
+            raise SystemExit("secret")
         return [
             InvalidInstance("zero is refused") if number == 0 else number * self.factor
             for number in instances
@@ -108,19 +110,20 @@ def test_runtime_tells_the_caller_why_an_instance_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "cause"),
+    ("model", "instance", "cause"),
     [
-        (DoublingModel, "secret"),
-        (ShortModel, "predict returned 0 predictions for 1 instances"),
-        (NoneModel, "NoneType"),
+        (DoublingModel, -1, "secret"),
+        (DoublingModel, -2, "secret"),
+        (ShortModel, 1, "predict returned 0 predictions for 1 instances"),
+        (NoneModel, 1, "NoneType"),
     ],
-    ids=["raises", "too few", "none at all"],
+    ids=["raises", "exits", "too few", "none at all"],
 )
 def test_runtime_keeps_the_cause_of_a_failure_from_the_message(
-    model: type[Model], cause: str
+    model: type[Model], instance: int, cause: str
 ) -> None:
     with pytest.raises(ModelFailed) as raised:
-        runtime_of(model).predict(model.__name__, -1)
+        runtime_of(model).predict(model.__name__, instance)
     assert raised.value.message == "The model failed"
     assert cause in str(raised.value.__cause__)
 

@@ -86,6 +86,11 @@ def test_resource_with_its_own_post_is_validated_too(make_client: MakeClient) ->
     assert client.post("/v1/OwnPostModel", json="x").status_code == 400
 
 
+def test_resource_that_is_listed_twice_stops_the_start(make_client: MakeClient) -> None:
+    with pytest.raises(DeclarationError, match="AddModelResource is listed more than once"):
+        make_client(AddModelResource, AddModelResource)
+
+
 def declared(name: str, **changes: Any) -> type[Resource]:
     """Return a resource that declares something else than AddModelResource."""
     declaration = {

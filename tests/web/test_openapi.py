@@ -7,7 +7,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from model_serving.resources import RESOURCES
 from model_serving.serving import Model
-from model_serving.web import Example, ModelResource
+from model_serving.web import Answer, Documentation, Example, ModelResource, documented
+from model_serving.web.openapi import Route, build_openapi
 from tests.conftest import MakeClient
 
 
@@ -88,6 +89,23 @@ class TreeModelResource(ModelResource):
     }
     response_schema: ClassVar[dict[str, Any]] = {}
     examples = (Example({"tree": [[]]}, {}),)
+
+
+class OwnWordsResource(ModelResource):
+    model = TreeModel
+    schema = TreeModelResource.schema
+    response_schema: ClassVar[dict[str, Any]] = {}
+    examples = ()
+
+    @documented(Documentation("My own words", {201: Answer("Made")}, errors=()))
+    def post(self) -> Any:
+        return {}, 201
+
+
+def test_document_lets_a_post_of_its_own_speak_for_itself() -> None:
+    document = build_openapi([Route("/v1/OwnWords", "OwnWords", OwnWordsResource)])
+    post = document["paths"]["/v1/OwnWords"]["post"]
+    assert (post["summary"], list(post["responses"])) == ("My own words", ["201"])
 
 
 def test_references_and_files_of_a_schema_work_in_the_document(make_client: MakeClient) -> None:

@@ -7,10 +7,14 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from flask_restful import Resource
 
 from model_serving.errors import DeclarationError
+from model_serving.resources.xxx_model_resource import XXXModelResource
 from model_serving.serving import Model
-from model_serving.web import Example, ModelResource
+from model_serving.web import Example, ModelResource, validate_json
+from model_serving.web.request import current_request
+from model_serving.web.uploads import FileFields
 from tests.conftest import MakeClient
 
 CONTENT = bytes(range(256)) * 4
@@ -112,9 +116,93 @@ def test_truncated_form_is_answered_400(client: FlaskClient) -> None:
     assert answer.status_code == 400
 
 
-def test_form_to_a_resource_without_files_is_no_json(client: FlaskClient) -> None:
+def test_urlencoded_form_is_no_json(client: FlaskClient) -> None:
     answer = client.post("/v1/HashModel", data={"file": "x"})
     assert (answer.status_code, answer.get_json()) == (400, {"message": "No JSON object"})
+
+
+def test_form_to_a_resource_without_files_is_no_json(make_client: MakeClient) -> None:
+    answer = make_client(XXXModelResource).post("/v1/XXXModel", data={"name": part()})
+    assert (answer.status_code, answer.get_json()) == (400, {"message": "No JSON object"})
+
+
+@pytest.mark.parametrize("disposition", ["form-data", 'form-data; filename="a"'])
+def test_part_without_a_name_is_answered_400(client: FlaskClient, disposition: str) -> None:
+    answer = client.post(
+        "/v1/HashModel",
+        data=f"--x\r\nContent-Disposition: {disposition}\r\n\r\nabc\r\n--x--\r\n",
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert answer.status_code == 400
+    assert answer.get_json() == {"message": "A part of the form has no name"}
+
+
+def test_form_of_too_many_parts_is_answered_413(client: FlaskClient) -> None:
+    status, body = post(client, {f"field{number}": "x" for number in range(1500)})
+    assert (status, body) == (413, {"message": "The form has too many parts"})
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "array", "items": FILE},
+        {"properties": {"files": {"type": "array", "items": FILE}}},
+        {"properties": {"inner": {"properties": {"file": FILE}}}},
+        {"properties": {"file": FILE}, "anyOf": [{"properties": {"other": FILE}}]},
+    ],
+    ids=["root", "array", "inner", "choice"],
+)
+def test_file_elsewhere_in_a_schema_is_refused(schema: dict[str, Any]) -> None:
+    with pytest.raises(DeclarationError, match="A: only a property of the body itself can be a"):
+        FileFields(schema, "A")
+
+
+class FormModel(Model):
+    """Return what a form was read as."""
+
+    def predict(self, instances: list[Any]) -> list[Any]:
+        return [[instance[key] for key in "abcd"] for instance in instances]
+
+
+class FormModelResource(ModelResource):
+    model = FormModel
+    schema = {
+        "$defs": {"whole": {"type": "integer"}},
+        "type": "object",
+        "properties": {
+            "file": FILE,
+            "a": {"$ref": "#/$defs/whole"},
+            "b": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+            "c": {"enum": [1, "1a", [2]]},
+            "d": {"type": ["string", "integer"]},
+        },
+    }
+    response_schema = {"type": "object"}
+    examples = (Example({"file": "", "a": 1, "b": None, "c": 1, "d": "5"}, {}),)
+
+
+def test_field_of_a_form_is_read_as_its_schema_accepts_it(make_client: MakeClient) -> None:
+    client = make_client(FormModelResource)
+    form = {"file": part(), "a": "5", "b": "null", "c": "[2]", "d": "5"}
+    answer = client.post("/v1/FormModel", data=form, content_type="multipart/form-data")
+    assert answer.get_json() == {"result": [5, None, [2], "5"]}
+
+
+class PlainFileResource(Resource):
+    """A plain resource that takes a file."""
+
+    @validate_json(HashModelResource.schema)
+    def post(self) -> Any:
+        return {"size": len(current_request().json["file"])}
+
+
+def test_plain_resource_gets_the_same_bytes_from_json_and_form(make_client: MakeClient) -> None:
+    client = make_client(PlainFileResource)
+    text = base64.b64encode(CONTENT).decode()
+    assert client.post("/v1/PlainFile", json={"file": text}).get_json() == {"size": 1024}
+    form = {"file": part()}
+    answer = client.post("/v1/PlainFile", data=form, content_type="multipart/form-data")
+    assert answer.get_json() == {"size": 1024}
 
 
 def test_file_field_with_a_keyword_for_its_text_is_refused(make_client: MakeClient) -> None:

@@ -137,13 +137,38 @@ def test_validator_refuses_a_wrong_schema(schema: dict[str, Any], says: str) -> 
         BodyValidator(schema, "a test")
 
 
-def test_validator_follows_references_into_what_the_outline_leaves_out() -> None:
+def test_validator_follows_references_to_any_part_of_the_schema() -> None:
     schema = {
-        "properties": {"a": {"$ref": "#/allOf/0"}, "b": {"$anchor": "B", "$ref": "#/items"}},
+        "properties": {"a": {"$ref": "#/allOf/0"}, "b": {"$ref": "#"}},
         "allOf": [{"maxLength": 1}],
-        "items": {"type": "integer"},
     }
-    assert error_of(schema, {"a": "xy"}).path == "/a"
+    assert error_of(schema, {"b": {"a": "xy"}}).path == "/b/a"
+
+
+@pytest.mark.parametrize("name", ["default", "enum", "const", "examples", "$ref", "items", "type"])
+def test_validator_takes_the_names_of_keywords_for_properties(name: str) -> None:
+    schema = {
+        "$defs": {"text": {"type": "string"}},
+        "properties": {name: {"$ref": "#/$defs/text"}},
+        "default": {"$ref": "#/no/schema"},
+    }
+    error = error_of(schema, {name: 1})
+    assert (error.message, error.path) == ("1 is not of type 'string'", f"/{name}")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"requierd": ["a"]},
+        {"dependencies": {"a": ["b"]}},
+        {"items": {"unevaluatedProperties": False}},
+        {"$defs": {"A": {"$dynamicRef": "#a"}}},
+    ],
+    ids=["slip", "older draft", "inside", "dynamic"],
+)
+def test_validator_refuses_keywords_it_does_not_document(schema: dict[str, Any]) -> None:
+    with pytest.raises(DeclarationError, match="a test: the schema has an unknown keyword"):
+        BodyValidator(schema, "a test")
 
 
 def test_validate_json_names_the_method_with_the_wrong_schema() -> None:
