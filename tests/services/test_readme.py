@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,12 @@ from tests.services.project import ROOT, Project
 FILE = re.compile(r"In\s+`([^`]+)`:\n\n```(?:python|ini)\n(.*?)```", re.DOTALL)
 DIFF = re.compile(r"```diff\n(.*?)```", re.DOTALL)
 COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+# What bin/test.sh runs, but for the tests with servers.
+CHECKS = f"""
+export PATH="{Path(sys.executable).parent}:$PATH"
+ruff check . && ruff format --check . && mypy
+pytest -v --ignore tests/services -k 'not cost and not agree'
+"""
 LIST = "model_serving/resources/__init__.py"
 
 
@@ -29,16 +36,17 @@ def applied(diff: str, text: str) -> str:
     return text
 
 
-def test_five_steps_of_the_readme_add_a_model(project: Project) -> None:
+def test_five_steps_of_the_readme_add_a_model(fresh_project: Project) -> None:
     steps = (ROOT / "README.md").read_text().partition("## Add your own model")[2]
-    steps = steps.partition("\n## ")[0]
-    copy = Project(project.folder.parent / "readme")
-    ignored = shutil.ignore_patterns(".venv", "tmp")
-    shutil.copytree(project.folder, copy.folder, ignore=ignored)
-    train, call = COMMANDS.findall(steps)
+    train, call = COMMANDS.findall(steps.partition("\n## ")[0])
+    copy = Project(fresh_project.folder.parent / "readme")
+    shutil.copytree(
+        fresh_project.folder, copy.folder, ignore=shutil.ignore_patterns(".venv", "tmp")
+    )
     port = str(free_port())
     environment = clean_environment(PORT=port)
     try:
+        run("bin/start.sh; bin/stop.sh", copy.folder, environment)
         run(train, copy.folder, environment)
         for name, content in FILE.findall(steps):
             (copy.folder / name).write_text(content)
@@ -49,6 +57,7 @@ def test_five_steps_of_the_readme_add_a_model(project: Project) -> None:
         assert answer.rstrip().endswith('{"result":"virginica"}')
         wrong = httpx.post(f"http://127.0.0.1:{port}/v1/IrisModel", json={}, trust_env=False)
         assert wrong.json() == {"message": "'sizes' is a required property"}
+        assert "IrisModel" in run(CHECKS, copy.folder, environment)
     finally:
         copy.end()
 
@@ -64,5 +73,5 @@ def run(commands: str, folder: Path, environment: dict[str, str]) -> str:
         text=True,
         check=False,
     )
-    assert shell.returncode == 0, shell.stderr
+    assert shell.returncode == 0, shell.stdout + shell.stderr
     return shell.stdout

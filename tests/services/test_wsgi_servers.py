@@ -2,6 +2,7 @@
 
 import base64
 import random
+import socket
 import sys
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from tests.services.calls import ANSWERS, client, three_calls
-from tests.services.processes import clean_environment, free_port, running
+from tests.services.processes import PATIENCE_S, clean_environment, free_port, running
 from tests.services.project import Project
 
 LIMIT_BYTES = 7_500_000
@@ -116,6 +117,28 @@ def test_wsgi_server_reads_a_chunked_body(caller: httpx.Client, server_name: str
     )
     assert response.status_code == 200
     assert response.json() == {"result": "Hello, Leo!"}
+
+
+def status_of(caller: httpx.Client, *lines: str, body: bytes) -> bytes:
+    """Send a request as it stands, end the sending, and return the status of the answer, if any."""
+    head = ["POST /v1/XXXModel HTTP/1.1", "Host: test", "Content-Type: application/json", *lines]
+    with socket.create_connection((caller.base_url.host, caller.base_url.port or 0)) as connection:
+        connection.settimeout(PATIENCE_S)
+        connection.sendall("\r\n".join([*head, "", ""]).encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        answer = connection.makefile("rb").readline()
+    return answer.split()[1] if answer else b""
+
+
+def test_wsgi_server_takes_no_body_that_breaks_off(caller: httpx.Client) -> None:
+    status = status_of(caller, "Content-Length: 300", body=b'{"name": "Leo"}')
+    assert status in {b"", b"400"}
+
+
+@pytest.mark.parametrize("body", [b"zz\r\n{}\r\n", b'5\r\n{"nam'], ids=["no number", "cut"])
+def test_wsgi_server_takes_no_broken_chunks(caller: httpx.Client, body: bytes) -> None:
+    status = status_of(caller, "Transfer-Encoding: chunked", body=body)
+    assert status in {b"", b"400"}
 
 
 def test_wsgi_server_echoes_a_picture_byte_for_byte(caller: httpx.Client) -> None:
