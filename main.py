@@ -23,7 +23,7 @@ from flask import Flask
 from werkzeug.serving import is_running_from_reloader
 
 from model_serving import __version__
-from model_serving.address import check_address
+from model_serving.address import check_address, local_url
 from model_serving.app import create_app
 from model_serving.config import Config, load_config
 from model_serving.errors import ConfigError, DeclarationError
@@ -54,6 +54,7 @@ def serve(config: Config, debug: bool) -> None:
         check_address(config)
     # In debug mode a first process only watches the files; its child alone loads the models.
     watches_only = debug and not is_running_from_reloader()
+    print(f"{local_url(config)} is where to call it", flush=True)
     app = Flask(__name__) if watches_only else build_app(config)
     app.run(config.host, config.port, threaded=True, use_reloader=debug)
 

@@ -14,6 +14,9 @@ fail() {
     exit 1
 }
 
+if [[ $# -gt 0 && $(basename "$0") != test.sh ]]; then
+    fail "takes no arguments; settings come from the environment: PORT=8000 bin/start.sh"
+fi
 command -v python3 >/dev/null || fail "python3 is missing: install Python 3.11 or newer"
 
 # make_venv FOLDER REQUIREMENTS: create the virtual environment, or bring it up to date.
@@ -47,8 +50,8 @@ setting() {
     python -m model_serving.config "$1"
 }
 
-# service pid | workers | end SECONDS: ask for the processes of this folder's service, or end them.
-service() {
+# processes pid | workers | end SECONDS: ask for the processes of this folder's service, or end them.
+processes() {
     python3 bin/processes.py "$pid_file" "$@"
 }
 

@@ -64,7 +64,7 @@ def main(url: str, pid: str, timeout_s: str) -> None:
         _, answer = get(url, "/v1", float(timeout_s))
     except NotReady as reason:
         sys.exit(f"not ready: {reason}")
-    for model in answer["models"]:
+    for model in answer.get("models", []):
         print(f"  {model['name']:<16} {model.get('state', ''):<10} {url}{model['url']}")
 
 

@@ -2,10 +2,12 @@
 # Bring in new code, models and settings: new workers start, the old ones finish what they hold and go.
 # A version that does not start, or whose models do not load, is refused and the old one keeps serving;
 # put it back then, as a worker that is replaced loads what is on the disk.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
-pid=$(service pid)
+pid=$(processes pid)
 [[ -n $pid ]] || fail "not running"
+[[ $(cat .venv/base) == *" in $PWD" ]] || fail "the folder has moved: bin/stop.sh and bin/start.sh"
 make_venv .venv requirements.txt
 url=$(<"$url_file")
 
@@ -16,19 +18,10 @@ refuse() {
 new_url=$(python_as_service "$pid" -m model_serving.address url) || refuse
 [[ $new_url == "$url" ]] ||
     refuse "the address changes to $new_url, which takes bin/stop.sh and bin/start.sh: "
-# As gunicorn loads it: a wrong conf/gunicorn.conf.py would end the running master.
-python_as_service "$pid" - <<'END' || refuse
-import sys
-
-from gunicorn.app.wsgiapp import WSGIApplication
-
-sys.argv = ["gunicorn", "--config", "conf/gunicorn.conf.py", "main:app"]
-answer = WSGIApplication().load().test_client().get("/readyz")
-sys.exit(0 if answer.status_code == 200 else answer.json["message"])
-END
+python_as_service "$pid" bin/check.py || refuse
 
 start_timeout_s=$(python_as_service "$pid" -m model_serving.config start_timeout_s)
-old_workers=$(service workers)
+old_workers=$(processes workers)
 kill -HUP "$pid"
 for worker in $old_workers; do
     tail --pid="$worker" --sleep-interval=0.1 -f /dev/null

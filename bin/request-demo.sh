@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Make three calls to the running service, and print each status and body: 400, 400, 200.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
-[[ -n $(service pid) ]] || fail "the service is not running: bin/start.sh starts it"
+[[ -n $(processes pid) ]] || fail "the service is not running: bin/start.sh starts it"
 command -v curl >/dev/null || fail "curl is missing"
 url=$(<"$url_file")/v1/XXXModel
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Say whether the service runs and which models are ready. Ends with 0 if all are, with 3 if it is
 # stopped, with 1 if it runs but is not ready.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
-pid=$(service pid)
+pid=$(processes pid)
 if [[ -z $pid ]]; then
     echo "stopped"
     exit 3
 fi
 url=$(<"$url_file")
-echo "running at $url (pid $pid, workers: $(service workers | wc --words))"
+echo "running at $url (pid $pid, workers: $(processes workers | wc --words))"
 python bin/readiness.py "$url" "$pid" 5

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Set everything up and run all checks and tests. With arguments, run pytest alone with these.
+[ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
 make_venv .venv-test tests/requirements.txt

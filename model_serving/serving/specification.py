@@ -25,7 +25,7 @@ class ModelSpecification:
         """Construct the model with its ``[model]`` settings; this loads its weights.
 
         Raises:
-            ConfigError: a setting is no argument of the constructor, or not of its type.
+            ConfigError: a setting is missing, no argument of the constructor, or not of its type.
         """
         arguments = inspect.signature(self.model).parameters
         types = get_type_hints(self.model.__init__)
@@ -34,6 +34,11 @@ class ModelSpecification:
                 known = ", ".join(arguments) or "none"
                 raise ConfigError(
                     f"{self.conf.source}: {self.name} has no setting {key!r}; known are {known}"
+                )
+        for name, argument in arguments.items():
+            if argument.default is argument.empty and name not in self.conf.model:
+                raise ConfigError(
+                    f"{self.conf.source}: {self.name} needs the setting {name!r} in its [model]"
                 )
         return self.model(
             **{

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Flask, current_app
 from flask_restful import Api
-from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
 from model_serving.errors import InvalidBody, ServiceError
 from model_serving.web.json import output_json
@@ -48,6 +48,8 @@ def _http_error(error: HTTPException) -> Any:
         message = f"The body is too large: the limit is {limit} bytes"
         if (current_request().content_length or limit + 1) <= limit:
             message = "The form has too many parts"
+    if isinstance(error, NotFound):
+        message = "There is nothing at this URL; GET /v1 lists the models"
     # The werkzeug error's own headers matter (Allow, Retry-After); those of its HTML body do not.
     headers = {
         name: value

@@ -92,14 +92,15 @@ def served_name(resource: type[Resource]) -> str:
 def summary(resource: type[Resource], states: Mapping[str, ModelState]) -> dict[str, Any]:
     """Describe a resource in a few lines, for a list of them."""
     name = served_name(resource)
-    lines = {"name": name, "url": f"/v1/{name}", "description": _description(resource)}
+    lines = {"name": name, "url": f"/v1/{name}", "description": description_of(resource)}
     if issubclass(resource, ModelResource):
         lines["version"] = resource.model.version
         lines["state"] = "ready" if states[name].ready else "not ready"
     return lines
 
 
-def _description(resource: type[Resource]) -> str:
+def description_of(resource: type[Resource]) -> str:
+    """Return the first paragraph of the model's docstring, or of a plain resource's."""
     told = resource.model if issubclass(resource, ModelResource) else resource
     return " ".join((inspect.getdoc(told) or "").partition("\n\n")[0].split())
 
@@ -109,6 +110,8 @@ def _check_declaration(resource: type[ModelResource]) -> None:
     for name in ("model", "schema", "response_schema", "examples"):
         if not hasattr(resource, name):
             raise DeclarationError(f"{owner} declares no {name}")
+    if not issubclass(resource.model, Model):
+        raise DeclarationError(f"{resource.model.__name__} is not a subclass of Model")
     if resource.model.__name__ != served_name(resource):
         raise DeclarationError(
             f"{owner} serves {resource.model.__name__}, so its name must be "

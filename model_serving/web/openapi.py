@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, drawn from what the resources and operations declare."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,7 +8,7 @@ from flask_restful import Resource
 
 from model_serving import __version__
 from model_serving.web.documentation import Answer, Documentation, documentation_of, documented
-from model_serving.web.model_resource import Example, ModelResource, served_name
+from model_serving.web.model_resource import Example, ModelResource, description_of, served_name
 from model_serving.web.schema import rebased
 from model_serving.web.uploads import FileFields
 
@@ -101,15 +101,18 @@ def _operation(route: Route, method: str, components: _Components) -> Json:
     said = documentation_of(function)
     body_schema = getattr(function, "body_schema", None)
     examples: Sequence[Example] = ()
+    description = ""
     if method == "post" and issubclass(route.resource, ModelResource):
         if not hasattr(function, "documentation"):
             said = _prediction(route.resource)
         body_schema = route.resource.schema
         examples = route.resource.examples
+        description = description_of(route.resource)
     name = f"{route.endpoint}_{method}"
     operation: Json = {
         "operationId": name,
         "summary": said.summary or f"Call {route.endpoint}",
+        "description": description,
         "tags": [served_name(route.resource) if route.url.startswith("/v1/") else "service"],
         "parameters": [
             {"name": key, "in": "query", "description": words, "schema": {"type": "string"}}
@@ -117,6 +120,9 @@ def _operation(route: Route, method: str, components: _Components) -> Json:
         ],
         "responses": _responses(said, name, components),
     }
+    if examples and "200" in operation["responses"]:
+        answer = operation["responses"]["200"]["content"]["application/json"]
+        answer["examples"] = _numbered(example.response for example in examples)
     if body_schema is not None:
         content = _request_content(body_schema, examples, name, components)
         operation["requestBody"] = {"required": True, "content": content}
@@ -149,12 +155,13 @@ def _request_content(
 ) -> Json:
     content: Json = {"application/json": {"schema": components.add(f"{name}_body", schema)}}
     if examples:
-        content["application/json"]["examples"] = {
-            f"example {number}": {"value": example.request}
-            for number, example in enumerate(examples, 1)
-        }
+        content["application/json"]["examples"] = _numbered(example.request for example in examples)
     if files := FileFields(schema).names:
         binary = {"type": "string", "format": "binary"}
         form = {**schema, "properties": {**schema["properties"], **dict.fromkeys(files, binary)}}
         content["multipart/form-data"] = {"schema": components.add(f"{name}_form", form)}
     return content
+
+
+def _numbered(values: Iterable[Any]) -> Json:
+    return {f"example {number}": {"value": value} for number, value in enumerate(values, 1)}

@@ -65,7 +65,8 @@ class FileFields:
             value = values[0]
             is_file = isinstance(value, FileStorage)
             if is_file != (name in self.names):
-                wrong = "is not a file field" if is_file else "must be sent as a file"
+                known = ", ".join(self.names)
+                wrong = f"is not a file field; {known} is" if is_file else "must be sent as a file"
                 raise InvalidBody(f"{name!r} {wrong}", json_pointer([name]))
             if is_file:
                 body[name] = value.read()

@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 from model_serving.config import CONF_DIR, load_model_conf
 from model_serving.resources import RESOURCES
 from model_serving.serving import InProcessRuntime, Model, ModelSpecification
+from model_serving.serving.model import predict_batch
 from model_serving.web import ModelResource
 from model_serving.web.uploads import FileFields
 
@@ -46,7 +47,9 @@ def test_batch_answers_exactly_as_single_calls(shipped: Shipped, model: Model) -
     resource = shipped(InProcessRuntime([]))
     bodies = [FileFields(shipped.schema).decode(example.request) for example in shipped.examples]
     instances = [resource.to_instance(body) for body in bodies] * 3
-    assert model.predict(instances) == [model.predict([instance])[0] for instance in instances]
+    assert predict_batch(model, instances) == [
+        predict_batch(model, [instance])[0] for instance in instances
+    ]
 
 
 def test_resource_has_its_files(shipped: Shipped) -> None:

@@ -88,6 +88,18 @@ def test_runtime_gives_a_model_its_settings_in_their_types() -> None:
     assert runtime_of(DoublingModel, settings={"factor": "3"}).predict("DoublingModel", 2) == 6
 
 
+class NeedyModel(DoublingModel):
+    """Need a setting."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__(weights=weights)
+
+
+def test_runtime_names_the_setting_that_a_model_lacks() -> None:
+    with pytest.raises(ConfigError, match=r"a.conf: NeedyModel needs the setting 'weights'"):
+        runtime_of(NeedyModel)
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -95,9 +107,10 @@ def test_runtime_gives_a_model_its_settings_in_their_types() -> None:
             {"factr": "3"},
             r"a.conf: DoublingModel has no setting 'factr'; known are factor, weights",
         ),
+        ({"factor": "3", "weights": ""}, r"weights = '' \(from a.conf\): allowed is text that is"),
         ({"factor": "three"}, r"factor = 'three' \(from a.conf\): allowed is a whole number"),
     ],
-    ids=["unknown", "wrong type"],
+    ids=["unknown", "empty", "wrong type"],
 )
 def test_runtime_refuses_wrong_model_settings(settings: dict[str, str], says: str) -> None:
     with pytest.raises(ConfigError, match=says):

@@ -119,8 +119,9 @@ def declared(name: str, **changes: Any) -> type[Resource]:
         ),
         ({"examples": [Example(1, "x")]}, "AddModelResource: an example breaks its schema"),
         ({"model": OwnPostModel}, "its name must be OwnPostModelResource"),
+        ({"model": int}, "int is not a subclass of Model"),
     ],
-    ids=["no schema", "no examples", "schema", "response", "request", "answer", "name"],
+    ids=["no schema", "no examples", "schema", "response", "request", "answer", "name", "class"],
 )
 def test_wrong_declaration_stops_the_start_and_names_the_resource(
     make_client: MakeClient, changes: dict[str, Any], says: str

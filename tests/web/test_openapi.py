@@ -40,6 +40,9 @@ def test_document_holds_the_schemas_and_examples_of_the_resources(document: Any)
     post = document["paths"]["/v1/XXXModel"]["post"]
     content = post["requestBody"]["content"]["application/json"]
     assert content["examples"]["example 1"]["value"] == {"name": "Leo"}
+    answer = post["responses"]["200"]["content"]["application/json"]
+    assert answer["examples"]["example 1"]["value"] == {"result": "Hello, Leo!"}
+    assert post["description"] == "Greet by name."
     name = content["schema"]["$ref"].rpartition("/")[2]
     assert document["components"]["schemas"][name]["required"] == ["name"]
     assert set(post["responses"]) == {"200", "400", "413", "500", "503", "504"}

@@ -79,7 +79,7 @@ def test_empty_file_is_a_file(client: FlaskClient) -> None:
     [
         ({}, "'file' is a required property", None),
         ({"file": "text"}, "'file' must be sent as a file", "/file"),
-        ({"file": part(), "note": part()}, "'note' is not a file field", "/note"),
+        ({"file": part(), "note": part()}, "'note' is not a file field; file is", "/note"),
         ({"file": part(), "other": part()}, "'other' is not a file field", "/other"),
         ({"file": part(), "other": "x"}, "('other' was unexpected)", None),
         ({"file": [part(), part()]}, "'file' is there more than once", "/file"),
