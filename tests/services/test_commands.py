@@ -164,3 +164,19 @@ def test_script_spares_another_program_of_the_recorded_pid(
         ended = project.run(script, PORT="none")
         assert other.poll() is None
         assert "running at" not in ended.stdout
+
+
+@pytest.mark.parametrize("script", ["start.sh", "stop.sh", "status.sh", "reload.sh"])
+def test_script_refuses_arguments_that_it_would_ignore(project: Project, script: str) -> None:
+    command = [str(project.folder / "bin" / script), "--port", "8000"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr == f"{script}: takes no arguments; " + (
+        "settings come from the environment: PORT=8000 bin/start.sh\n"
+    )
+
+
+def test_script_called_by_another_shell_runs_in_its_own(project: Project) -> None:
+    command = ["sh", str(project.folder / "bin" / "status.sh")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (run.returncode, run.stdout, run.stderr) == (3, "stopped\n", "")

@@ -89,6 +89,7 @@ def test_start_of_a_broken_project_is_refused(
     with project.edited(file, old, new):
         start = project.run("start.sh", PORT=str(free_port()))
     assert_refused(project, start, reason)
+    assert reason in start.stderr.splitlines()[-1]
 
 
 def test_start_with_a_model_that_ends_its_process_is_refused(project: Project) -> None:
