@@ -52,9 +52,9 @@ def serve(config: Config, debug: bool) -> None:
     """
     if not is_running_from_reloader():
         check_address(config)
+        print(f"{local_url(config)} is where to call it", flush=True)
     # In debug mode a first process only watches the files; its child alone loads the models.
     watches_only = debug and not is_running_from_reloader()
-    print(f"{local_url(config)} is where to call it", flush=True)
     app = Flask(__name__) if watches_only else build_app(config)
     app.run(config.host, config.port, threaded=True, use_reloader=debug)
 

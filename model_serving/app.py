@@ -14,7 +14,7 @@ from model_serving.resources import RESOURCES
 from model_serving.serving import InProcessRuntime, ModelSpecification, Runtime
 from model_serving.web.api import ServiceApi
 from model_serving.web.json import OrjsonProvider
-from model_serving.web.model_resource import ModelResource, served_name
+from model_serving.web.model_resource import ModelResource, served_name, served_url
 from model_serving.web.openapi import OpenAPI, Route
 from model_serving.web.operations import (
     Health,
@@ -75,7 +75,7 @@ def _routes(resources: Sequence[type[Resource]], runtime: Runtime) -> list[Route
         raise DeclarationError(f"{twice}Resource is listed more than once")
     routes = [
         Route(
-            f"/v1/{served_name(resource)}",
+            served_url(resource),
             served_name(resource),
             resource,
             {"runtime": runtime} if issubclass(resource, ModelResource) else {},

@@ -27,22 +27,31 @@ class ModelSpecification:
         Raises:
             ConfigError: a setting is missing, no argument of the constructor, or not of its type.
         """
-        arguments = inspect.signature(self.model).parameters
+        self._check_keys()
         types = get_type_hints(self.model.__init__)
-        for key in self.conf.model:
-            if key not in arguments:
-                known = ", ".join(arguments) or "none"
-                raise ConfigError(
-                    f"{self.conf.source}: {self.name} has no setting {key!r}; known are {known}"
-                )
-        for name, argument in arguments.items():
-            if argument.default is argument.empty and name not in self.conf.model:
-                raise ConfigError(
-                    f"{self.conf.source}: {self.name} needs the setting {name!r} in its [model]"
-                )
         return self.model(
             **{
                 key: parse(text, types.get(key, str), key, self.conf.source)
                 for key, text in self.conf.model.items()
             }
         )
+
+    def _check_keys(self) -> None:
+        arguments = inspect.signature(self.model).parameters.values()
+        takes_any = any(argument.kind is argument.VAR_KEYWORD for argument in arguments)
+        named = {
+            argument.name: argument.default is argument.empty
+            for argument in arguments
+            if argument.kind not in (argument.VAR_KEYWORD, argument.VAR_POSITIONAL)
+        }
+        for key in self.conf.model:
+            if key not in named and not takes_any:
+                known = ", ".join(named) or "none"
+                raise ConfigError(
+                    f"{self.conf.source}: {self.name} has no setting {key!r}; known are {known}"
+                )
+        for key, is_required in named.items():
+            if is_required and key not in self.conf.model:
+                raise ConfigError(
+                    f"{self.conf.source}: {self.name} needs the setting {key!r} in its [model]"
+                )

@@ -45,8 +45,9 @@ def _http_error(error: HTTPException) -> Any:
     message = error.description or error.name
     if isinstance(error, RequestEntityTooLarge):
         limit = current_app.config["MAX_CONTENT_LENGTH"]
+        length = current_request().content_length
         message = f"The body is too large: the limit is {limit} bytes"
-        if (current_request().content_length or limit + 1) <= limit:
+        if length is not None and length <= limit:
             message = "The form has too many parts"
     if isinstance(error, NotFound):
         message = "There is nothing at this URL; GET /v1 lists the models"

@@ -89,10 +89,15 @@ def served_name(resource: type[Resource]) -> str:
     return resource.__name__.removesuffix("Resource")
 
 
+def served_url(resource: type[Resource]) -> str:
+    """Return the URL that a resource answers."""
+    return f"/v1/{served_name(resource)}"
+
+
 def summary(resource: type[Resource], states: Mapping[str, ModelState]) -> dict[str, Any]:
     """Describe a resource in a few lines, for a list of them."""
     name = served_name(resource)
-    lines = {"name": name, "url": f"/v1/{name}", "description": description_of(resource)}
+    lines = {"name": name, "url": served_url(resource), "description": description_of(resource)}
     if issubclass(resource, ModelResource):
         lines["version"] = resource.model.version
         lines["state"] = "ready" if states[name].ready else "not ready"

@@ -118,11 +118,8 @@ def _operation(route: Route, method: str, components: _Components) -> Json:
             {"name": key, "in": "query", "description": words, "schema": {"type": "string"}}
             for key, words in said.query.items()
         ],
-        "responses": _responses(said, name, components),
+        "responses": _responses(said, examples, name, components),
     }
-    if examples and "200" in operation["responses"]:
-        answer = operation["responses"]["200"]["content"]["application/json"]
-        answer["examples"] = _numbered(example.response for example in examples)
     if body_schema is not None:
         content = _request_content(body_schema, examples, name, components)
         operation["requestBody"] = {"required": True, "content": content}
@@ -137,13 +134,20 @@ def _prediction(resource: type[ModelResource]) -> Documentation:
     )
 
 
-def _responses(said: Documentation, name: str, components: _Components) -> Json:
+def _responses(
+    said: Documentation, examples: Sequence[Example], name: str, components: _Components
+) -> Json:
     responses: Json = {}
     for status, answer in said.answers.items():
         responses[str(status)] = {"description": answer.description}
         if answer.schema is not None:
             schema = components.add(f"{name}_{status}", answer.schema)
-            responses[str(status)]["content"] = {"application/json": {"schema": schema}}
+            content: Json = {"application/json": {"schema": schema}}
+            if examples and status == 200:
+                content["application/json"]["examples"] = _numbered(
+                    example.response for example in examples
+                )
+            responses[str(status)]["content"] = content
     for status in said.errors:
         content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
         responses[str(status)] = {"description": _ERRORS[status], "content": content}

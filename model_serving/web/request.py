@@ -25,7 +25,7 @@ class ServiceRequest(Request):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.started_s = time.monotonic()
-        self._replaced, self._replacement = False, None
+        self._replacement: Any = ...  # None is a JSON value.
 
     @cached_property
     def id(self) -> str:
@@ -51,13 +51,13 @@ class ServiceRequest(Request):
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """Return the JSON body, or what has taken its place."""
-        if self._replaced:
+        if self._replacement is not ...:
             return self._replacement
         return super().get_json(force=force, silent=silent, cache=cache)
 
     def replace_json(self, body: Any) -> None:
         """Let the request's JSON be ``body``: what a form stands for, or with files as bytes."""
-        self._replaced, self._replacement = True, body
+        self._replacement = body
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         """Answer 400; ``e`` is None where the body is not declared as JSON."""

@@ -100,6 +100,19 @@ def test_runtime_names_the_setting_that_a_model_lacks() -> None:
         runtime_of(NeedyModel)
 
 
+class OpenModel(DoublingModel):
+    """Take whatever settings there are."""
+
+    def __init__(self, factor: int, *args: int, **others: str) -> None:
+        super().__init__(factor)
+        self.others = others
+
+
+def test_runtime_gives_a_model_all_settings_where_it_takes_any() -> None:
+    runtime = runtime_of(OpenModel, settings={"factor": "3", "colour": "red"})
+    assert runtime.predict("OpenModel", 2) == 6
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
