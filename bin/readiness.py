@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import select
+import signal
 import sys
 import time
 from typing import Any
@@ -64,6 +65,7 @@ def main(url: str, pid: str, timeout_s: str) -> None:
         _, answer = get(url, "/v1", float(timeout_s))
     except NotReady as reason:
         sys.exit(f"not ready: {reason}")
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `status.sh | head -1` is no error.
     for model in answer.get("models", []):
         print(f"  {model['name']:<16} {model.get('state', ''):<10} {url}{model['url']}")
 
