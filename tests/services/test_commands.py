@@ -93,7 +93,6 @@ def test_status_of_a_ready_service_lists_its_models(project: Project, service: s
     assert f"  XXXModel         ready      {service}/v1/XXXModel\n" in status.stdout
 
 
-@pytest.mark.usefixtures("service")
 def test_status_may_be_read_in_part(project: Project, service: str) -> None:
     command = f"'{project.folder}/bin/status.sh' | head -1"
     run = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
@@ -101,6 +100,7 @@ def test_status_may_be_read_in_part(project: Project, service: str) -> None:
     assert run.stderr == ""
 
 
+@pytest.mark.usefixtures("service")
 def test_status_of_a_service_that_does_not_answer_ends_with_1(project: Project) -> None:
     for process in tree(project.master.pid):
         process.send_signal(signal.SIGSTOP)
