@@ -1,9 +1,11 @@
 """gunicorn's settings: `gunicorn --config conf/gunicorn.conf.py main:app`."""
 
+import os
 import sys
 from pathlib import Path
 
 from gunicorn.glogging import Logger
+from prometheus_client.multiprocess import mark_process_dead
 
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root))
@@ -21,6 +23,8 @@ forget_service()
 from model_serving.address import bind_address  # noqa: E402
 from model_serving.config import load_config  # noqa: E402
 from model_serving.log import configure_logging  # noqa: E402
+from model_serving.metrics import PLACE_VARIABLE  # noqa: E402
+from model_serving.serving.supervision import Supervision  # noqa: E402
 
 settings = load_config()
 
@@ -35,9 +39,49 @@ class ServiceLogger(Logger):
         self.error_log.propagate = True
 
 
+def on_starting(server):
+    """Start the supervisor of the models, before there is anything else to fork."""
+    server.supervision = Supervision("model_serving.catalogue")
+
+
+def when_ready(server):
+    """Let SIGHUP bring in the models first, and look after the supervisor."""
+    replace_workers, manage_workers = server.handle_hup, server.manage_workers
+
+    def handle_hup():
+        if server.supervision.has_new_version():
+            replace_workers()
+        else:
+            server.supervision.reload()
+
+    def manage():
+        server.supervision.keep()
+        manage_workers()
+
+    server.handle_hup, server.manage_workers = handle_hup, manage
+
+
+def pre_fork(server, worker):
+    """Give each worker a place, for the file of its metrics."""
+    taken = {other.place for other in server.WORKERS.values()}
+    worker.place = next(place for place in range(len(taken) + 1) if place not in taken)
+
+
 def post_fork(server, worker):
     """Give each worker the newest code, whatever the master imported for this file."""
+    server.supervision.forget()
+    os.environ[PLACE_VARIABLE] = f"http-{worker.place}"
     forget_service()
+
+
+def child_exit(server, worker):
+    """Take what a dead worker had in flight out of the metrics."""
+    mark_process_dead(f"http-{worker.place}")
+
+
+def on_exit(server):
+    """End the models, which the workers need no more."""
+    server.supervision.end()
 
 
 def pre_request(worker, req):

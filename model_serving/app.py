@@ -11,7 +11,14 @@ from flask_swagger_ui import get_swaggerui_blueprint
 from model_serving.config import CONF_DIR, Config, load_model_conf
 from model_serving.errors import DeclarationError
 from model_serving.resources import RESOURCES
-from model_serving.serving import InProcessRuntime, ModelSpecification, Runtime
+from model_serving.serving import (
+    CombinedRuntime,
+    InProcessRuntime,
+    ModelSpecification,
+    ProcessRuntime,
+    RunDir,
+    Runtime,
+)
 from model_serving.web.api import ServiceApi
 from model_serving.web.json import OrjsonProvider
 from model_serving.web.model_resource import ModelResource, served_name, served_url
@@ -51,11 +58,7 @@ def create_app(
         expose_headers=[REQUEST_ID_HEADER, "Location", "Retry-After"],
     )
 
-    runtime = InProcessRuntime(
-        ModelSpecification(resource.model, load_model_conf(resource.model.__name__, conf_dir))
-        for resource in resources
-        if issubclass(resource, ModelResource)
-    )
+    runtime = _runtime(config, resources, conf_dir)
     api = ServiceApi(app)
     for route in _routes(resources, runtime):
         api.add_resource(
@@ -66,6 +69,42 @@ def create_app(
         )
     app.register_blueprint(get_swaggerui_blueprint(DOCS_URL, OPENAPI_URL, SWAGGER_UI))
     return app
+
+
+def models_in_processes(
+    config: Config, resources: Sequence[type[Resource]] = RESOURCES, conf_dir: Path = CONF_DIR
+) -> list[tuple[ModelSpecification, type[ModelResource]]]:
+    """Return the models that run in processes of their own where there is a supervisor."""
+    return [
+        (specification, resource)
+        for specification, resource in _specifications(resources, conf_dir)
+        if (specification.conf.serving.runtime or config.runtime) == "processes"
+    ]
+
+
+def _specifications(
+    resources: Sequence[type[Resource]], conf_dir: Path
+) -> list[tuple[ModelSpecification, type[ModelResource]]]:
+    return [
+        (
+            ModelSpecification(resource.model, load_model_conf(resource.model.__name__, conf_dir)),
+            resource,
+        )
+        for resource in resources
+        if issubclass(resource, ModelResource)
+    ]
+
+
+def _runtime(config: Config, resources: Sequence[type[Resource]], conf_dir: Path) -> Runtime:
+    everything = [specification for specification, _ in _specifications(resources, conf_dir)]
+    run_dir = RunDir.from_environment()
+    if run_dir is None:
+        return InProcessRuntime(everything)
+    outside = [spec for spec, _ in models_in_processes(config, resources, conf_dir)]
+    return CombinedRuntime(
+        InProcessRuntime(spec for spec in everything if spec not in outside),
+        ProcessRuntime(outside, run_dir, config.workers, config.threads),
+    )
 
 
 def _routes(resources: Sequence[type[Resource]], runtime: Runtime) -> list[Route]:

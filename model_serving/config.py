@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -25,6 +25,7 @@ CONF_DIR = ROOT / "conf"
 
 Table = TypeVar("Table", bound=msgspec.Struct)
 Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.:-]+)$")]
+RuntimeName = Literal["processes", "in-process"]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
@@ -42,7 +43,14 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = msgspec.field(default_factory=_cores)
     threads: Annotated[
         int, Meta(ge=1, le=512, description="Requests that one worker handles at a time.")
-    ] = 16
+    ] = 128
+    runtime: Annotated[
+        RuntimeName,
+        Meta(
+            description="Where models run under `bin/start.sh`: in processes of their own, or, "
+            "on a host too small for that, inside the HTTP workers."
+        ),
+    ] = "processes"
     cors_origins: Annotated[
         tuple[Origin, ...],
         Meta(
@@ -53,9 +61,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_content_length: Annotated[
         int, Meta(ge=1, description="Largest request body, in bytes. A larger one gets 413.")
     ] = 16 * 1024 * 1024
-    start_timeout_s: Annotated[
-        Seconds, Meta(description="How long the models may take to load at the start.")
-    ] = 120.0
+    start_timeout_s: Annotated[Seconds, Meta(description="How long a model may take to load.")] = (
+        120.0
+    )
     graceful_timeout_s: Annotated[
         Seconds, Meta(description="How long a stop or reload waits for requests under way.")
     ] = 30.0
@@ -76,10 +84,39 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
 class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How one model is run: the ``[serving]`` section of its file."""
 
+    replicas: Annotated[
+        int, Meta(ge=1, le=512, description="Processes that hold the model and predict.")
+    ] = 1
+    max_batch_size: Annotated[
+        int, Meta(ge=1, le=65_536, description="Most instances in one call of `predict`.")
+    ] = 64
+    max_wait_ms: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=60_000,
+            description="How long a batch waits for more instances while it is not full. "
+            "Without it a batch is what had come while the one before was predicted.",
+        ),
+    ] = 0.0
+    max_queue: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Most requests in flight, over all HTTP workers; one more gets 503.",
+        ),
+    ] = 256
     timeout_s: Annotated[
         Seconds,
-        Meta(description="How long a caller waits for its turn before it gets 504."),
+        Meta(
+            description="How long a caller waits for its answer before it gets 504. A replica "
+            "that predicts one batch for longer is killed and started again."
+        ),
     ] = 30.0
+    runtime: Annotated[
+        RuntimeName | None, Meta(description="Where this model runs, if not as `RUNTIME` says.")
+    ] = None
 
 
 class ModelConf(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,6 +227,8 @@ def _snake_case(name: str) -> str:
 
 def allowed_words(allowed: Mapping[str, Any]) -> str:
     """Say in words what the JSON Schema of a setting allows."""
+    if "enum" in allowed:
+        return " or ".join(choice for choice in allowed["enum"] if choice)
     if "anyOf" in allowed:
         return " or ".join(allowed_words(choice) for choice in allowed["anyOf"])
     kinds = {

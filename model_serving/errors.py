@@ -6,8 +6,11 @@
     ├── BadRequest              400
     │   ├── NoJSONObject
     │   └── InvalidBody               has a path
+    ├── CallerLeft              499
     ├── ModelFailed             500
-    ├── ModelNotReady           503
+    ├── Unavailable             503       has a time after which to call again
+    │   ├── ModelNotReady
+    │   └── Overloaded
     └── DeadlineExceeded        504
 
 Code anywhere below raises them; ``web/api.py`` alone turns them into responses. An error that is
@@ -62,15 +65,38 @@ class ModelFailed(ServiceError):
     default_message = "The model failed"
 
 
-class ModelNotReady(ServiceError):
-    """The model is not loaded."""
+class CallerLeft(ServiceError):
+    """The caller closed its connection, so nobody gets this answer; nginx logs the same status."""
+
+    status = 499
+    default_message = "The caller left"
+
+
+class Unavailable(ServiceError):
+    """Not now, but perhaps after ``retry_after_s``, a whole number of seconds."""
 
     status = 503
+    default_message = "Not available"
+
+    def __init__(self, message: str | None = None, retry_after_s: int = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ModelNotReady(Unavailable):
+    """The model is not loaded."""
+
     default_message = "The model is not ready"
 
 
+class Overloaded(Unavailable):
+    """There are as many requests in flight as are allowed."""
+
+    default_message = "Too many requests"
+
+
 class DeadlineExceeded(ServiceError):
-    """The answer did not come within ``timeout_s``."""
+    """The answer did not come within ``timeout_s``, or the time that the caller gave."""
 
     status = 504
     default_message = "The model did not answer in time"

@@ -49,3 +49,16 @@ def predict_batch(model: Model, instances: list[Any]) -> list[Any]:
         broken = ValueError(f"predict returned {count} predictions for {len(instances)} instances")
         raise ModelFailed from broken
     return predictions
+
+
+def predict_each(model: Model, instances: list[Any]) -> list[Any]:
+    """Return a prediction or a ``ModelFailed`` for each instance.
+
+    A batch that fails is predicted again one by one, so that only the bad instance fails.
+    """
+    try:
+        return predict_batch(model, instances)
+    except ModelFailed as error:
+        if len(instances) == 1:
+            return [error]
+    return [predict_each(model, [instance])[0] for instance in instances]

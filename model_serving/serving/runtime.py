@@ -2,6 +2,7 @@
 
 ``Runtime`` is all that the floors above know of it. ``InProcessRuntime`` keeps the models in the
 process that answers HTTP: for ``python main.py``, for tests and for hosts too small for more.
+``ProcessRuntime``, in its own module, gives them processes of their own.
 """
 
 import logging
@@ -13,27 +14,44 @@ from typing import Any, Protocol
 from model_serving.errors import BadRequest, ConfigError, DeadlineExceeded, ModelNotReady
 from model_serving.serving.model import InvalidInstance, Model, predict_batch
 from model_serving.serving.specification import ModelSpecification
+from model_serving.serving.status import State
 
 
 @dataclass(frozen=True)
 class ModelState:
-    """Whether a model answers, and if not, why."""
+    """Whether a model answers, and if it failed to load, why."""
 
-    ready: bool
+    state: State
     reason: str | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether it answers."""
+        return self.state == "ready"
 
 
 class Runtime(Protocol):
     """Predict with models by their names, and say which of them are ready."""
 
-    def predict(self, name: str, instance: Any) -> Any:
+    def predict(
+        self,
+        name: str,
+        instance: Any,
+        timeout_s: float | None = None,
+        caller: int | None = None,
+    ) -> Any:
         """Return the prediction for one instance.
+
+        ``timeout_s`` is how long to wait for it, where that is less than the model's own;
+        ``caller`` the descriptor of the caller's connection, to notice that it leaves.
 
         Raises:
             BadRequest: the model refused the instance.
-            ModelFailed: the model raised, or broke its contract.
+            CallerLeft: the caller closed its connection meanwhile.
+            DeadlineExceeded: the answer did not come in time.
+            ModelFailed: the model raised, or broke its contract, or died of the instance.
             ModelNotReady: the model is not loaded.
-            DeadlineExceeded: the model did not answer within its ``timeout_s``.
+            Overloaded: too many requests are in flight.
         """
 
     def states(self) -> Mapping[str, ModelState]:
@@ -44,7 +62,7 @@ class Runtime(Protocol):
 class _Slot:
     timeout_s: float
     model: Model | None = None
-    state: ModelState = ModelState(ready=False, reason="loading")
+    state: ModelState = ModelState("loading")
     # A model is called by one thread at a time, as it is in a process of its own.
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -70,22 +88,28 @@ class InProcessRuntime:
         slot = _Slot(timeout_s=specification.conf.serving.timeout_s)
         try:
             slot.model = specification.build()
-            slot.state = ModelState(ready=True)
+            slot.state = ModelState("ready")
             log.info("loaded")
         except ConfigError:
             raise
         except (Exception, SystemExit) as error:
-            slot.state = ModelState(ready=False, reason=f"{type(error).__name__}: {error}")
+            slot.state = ModelState("failed", f"{type(error).__name__}: {error}")
             log.exception("cannot be loaded")
         return slot
 
-    def predict(self, name: str, instance: Any) -> Any:
+    def predict(
+        self,
+        name: str,
+        instance: Any,
+        timeout_s: float | None = None,
+        caller: int | None = None,
+    ) -> Any:
         """Return the prediction for one instance; see ``Runtime.predict``."""
         slot = self._slots[name]
         if slot.model is None:
             raise ModelNotReady(f"{name} is not ready")
-        if not slot.lock.acquire(timeout=slot.timeout_s):
-            raise DeadlineExceeded(f"{name} did not answer within {slot.timeout_s:g} s")
+        if not slot.lock.acquire(timeout=min(slot.timeout_s, timeout_s or slot.timeout_s)):
+            raise DeadlineExceeded(f"{name} did not answer in time")
         try:
             prediction = predict_batch(slot.model, [instance])[0]
         finally:
@@ -97,3 +121,24 @@ class InProcessRuntime:
     def states(self) -> Mapping[str, ModelState]:
         """Return the state of every model by name."""
         return {name: slot.state for name, slot in self._slots.items()}
+
+
+class CombinedRuntime:
+    """Several runtimes, each with models of its own, as one."""
+
+    def __init__(self, *runtimes: Runtime) -> None:
+        self._runtimes = {name: runtime for runtime in runtimes for name in runtime.states()}
+
+    def predict(
+        self,
+        name: str,
+        instance: Any,
+        timeout_s: float | None = None,
+        caller: int | None = None,
+    ) -> Any:
+        """Return the prediction for one instance; see ``Runtime.predict``."""
+        return self._runtimes[name].predict(name, instance, timeout_s, caller)
+
+    def states(self) -> Mapping[str, ModelState]:
+        """Return the state of every model by name."""
+        return {name: runtime.states()[name] for name, runtime in self._runtimes.items()}

@@ -1,7 +1,9 @@
 """What it takes to build a model: its class and its settings."""
 
+import importlib
 import inspect
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import get_type_hints
 
 from model_serving.config import ModelConf, parse
@@ -20,6 +22,18 @@ class ModelSpecification:
     def name(self) -> str:
         """The name it is served under."""
         return self.model.__name__
+
+    @property
+    def target(self) -> str:
+        """Where a process that does not know the class finds it: ``module:Class``."""
+        return f"{self.model.__module__}:{self.model.__qualname__}"
+
+    @classmethod
+    def of_target(cls, target: str, conf: ModelConf) -> "ModelSpecification":
+        """Import the class that ``target`` names."""
+        module, _, name = target.partition(":")
+        model: type[Model] = attrgetter(name)(importlib.import_module(module))
+        return cls(model, conf)
 
     def build(self) -> Model:
         """Construct the model with its ``[model]`` settings; this loads its weights.

@@ -1,0 +1,220 @@
+"""A replica: one model in a process of its own, which answers whoever asks over its Unix socket.
+
+It takes everything that waits on all its connections as one batch, predicts, and answers each
+connection with one write. The supervisor starts it: ``python -m model_serving.serving.replica``.
+"""
+
+import faulthandler
+import logging
+import selectors
+import signal
+import socket
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from model_serving import metrics
+from model_serving.config import ModelConf, ServingSettings, load_config
+from model_serving.errors import ModelFailed
+from model_serving.log import configure_logging
+from model_serving.serving.batching import Caller, Queue, Waiting
+from model_serving.serving.connection import READ_BYTES, Connection
+from model_serving.serving.model import InvalidInstance, Model, predict_batch, predict_each
+from model_serving.serving.specification import ModelSpecification
+from model_serving.serving.wire import Answer, FrameReader, Outcome, Question, encode
+
+BACKLOG = 1024
+LEAVE = signal.SIGUSR1  # What the supervisor sends when nobody asks this replica any more.
+
+
+class Order(msgspec.Struct):
+    """What the supervisor wants: a model that answers at this path, tried on ``instances``."""
+
+    target: str
+    conf: ModelConf
+    index: int
+    socket_path: str
+    instances: list[Any]
+    start_timeout_s: float
+
+
+class Report(msgspec.Struct):
+    """What became of it: the predictions for the instances, or why there are none."""
+
+    predictions: list[Any] = []
+    error: str | None = None
+
+
+class Replica:
+    """Answers questions with a model, batch by batch, until its supervisor lets it go."""
+
+    def __init__(
+        self,
+        name: str,
+        index: int,
+        model: Model,
+        settings: ServingSettings,
+        listener: socket.socket,
+        lifeline: int,
+    ) -> None:
+        """Listen; ``lifeline`` is a pipe that ends when gunicorn's master does."""
+        self._name = name
+        self._model = model
+        self._settings = settings
+        self._queue = Queue(name, settings.max_batch_size)
+        self._log = logging.getLogger(name)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(listener, selectors.EVENT_READ)
+        self._selector.register(lifeline, selectors.EVENT_READ)
+        self._listener = listener
+        self._is_serving = True
+        self._batch_size = metrics.BATCH_SIZE.labels(name, str(index))
+        self._inference = metrics.INFERENCE.labels(name)
+        self._queue_wait = metrics.QUEUE_WAIT.labels(name)
+
+    def serve(self) -> None:
+        """Serve until gunicorn's master is gone."""
+        while self._is_serving:
+            self._read(None)
+            self._wait_for_more()
+            while batch := self._queue.take():
+                self._answer(batch)
+                self._read(0)
+
+    def _read(self, timeout_s: float | None) -> None:
+        for key, events in self._selector.select(timeout_s):
+            if isinstance(key.data, Connection):
+                if events & selectors.EVENT_WRITE:
+                    key.data.flush()
+                if events & selectors.EVENT_READ and key.data.is_open:
+                    self._enqueue(key.data)
+            elif key.fileobj is self._listener:
+                self._accept()
+            else:
+                self._is_serving = False
+
+    def _accept(self) -> None:
+        with suppress(BlockingIOError):
+            while True:
+                peer, _ = self._listener.accept()
+                self._enqueue(Connection(peer, self._selector))
+
+    def _enqueue(self, connection: Connection) -> None:
+        for frame in connection.receive():
+            if isinstance(frame, Question):
+                self._queue.put(frame, connection)
+            else:
+                self._queue.cancel(frame, connection)
+
+    def _wait_for_more(self) -> None:
+        """Wait up to ``max_wait_ms`` for the batch to fill, while instances keep coming."""
+        deadline_s = time.monotonic() + self._settings.max_wait_ms / 1000
+        while len(self._queue) and not self._queue.is_full:
+            left_s = deadline_s - time.monotonic()
+            before = len(self._queue)
+            if left_s <= 0:
+                break
+            self._read(left_s)
+            if len(self._queue) == before:
+                break
+
+    def _answer(self, batch: list[Waiting]) -> None:
+        if batch[0].question.alone:
+            batch[0].caller.send(encode(Answer(batch[0].question.id, Outcome.STARTED)))
+        started_s = time.monotonic()
+        for waiting in batch:
+            self._queue_wait.observe(started_s - waiting.question.sent_s)
+        with alarm(self._settings.timeout_s):
+            predictions = predict_each(self._model, [w.question.instance for w in batch])
+        self._inference.observe(time.monotonic() - started_s)
+        self._batch_size.observe(len(batch))
+
+        answers: defaultdict[Caller, bytearray] = defaultdict(bytearray)
+        for waiting, prediction in zip(batch, predictions, strict=True):
+            answers[waiting.caller] += self._answer_to(waiting.question.id, prediction)
+        for caller, data in answers.items():
+            caller.send(data)
+
+    def _answer_to(self, number: int, prediction: Any) -> bytearray:
+        try:
+            if isinstance(prediction, InvalidInstance):
+                return encode(Answer(number, Outcome.INVALID, prediction.reason))
+            if not isinstance(prediction, ModelFailed):
+                return encode(Answer(number, Outcome.PREDICTED, prediction))
+            self._log.error("predict failed", exc_info=prediction.__cause__)
+        except Exception:
+            self._log.exception("a prediction is no plain data, so it cannot be sent")
+        return encode(Answer(number, Outcome.FAILED))
+
+
+@contextmanager
+def alarm(timeout_s: float) -> Iterator[None]:
+    """End the process by SIGALRM if the block takes longer, even where it holds the interpreter."""
+    signal.setitimer(signal.ITIMER_REAL, timeout_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def prepare(order: Order) -> tuple[Model, socket.socket, Report]:
+    """Load the model, try it, and listen.
+
+    Raises:
+        Exception: whatever the model raises.
+    """
+    with alarm(order.start_timeout_s):
+        model = ModelSpecification.of_target(order.target, order.conf).build()
+        predictions = [predict_batch(model, [instance])[0] for instance in order.instances]
+    for number, prediction in enumerate(predictions, start=1):
+        if isinstance(prediction, InvalidInstance):
+            raise ValueError(f"example {number} is refused: {prediction.reason}")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(order.socket_path)
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return model, listener, Report(predictions)
+
+
+def main(channel_fd: str, lifeline_fd: str, name: str) -> None:
+    """Carry out the order that comes over the channel, and report."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Terminals and platforms send these to all processes; HTTP workers still need this one.
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(LEAVE, lambda *_: sys.exit())
+    # The alarm shows where the model was before it kills the process.
+    faulthandler.register(signal.SIGALRM, all_threads=True, chain=True)
+    with suppress(OSError):
+        # Where memory runs out, it is better to lose a replica than what it serves.
+        Path("/proc/self/oom_score_adj").write_text("500")
+    configure_logging(load_config())
+
+    with socket.socket(fileno=int(channel_fd)) as channel:
+        order = _receive_order(channel)
+        try:
+            model, listener, report = prepare(order)
+            message = encode(report)
+        except (Exception, SystemExit) as error:
+            logging.getLogger(name).exception("cannot be loaded")
+            channel.sendall(encode(Report(error=f"{type(error).__name__}: {error}")))
+            sys.exit(1)
+        channel.sendall(message)
+    Replica(name, order.index, model, order.conf.serving, listener, int(lifeline_fd)).serve()
+
+
+def _receive_order(channel: socket.socket) -> Order:
+    reader: FrameReader[Order] = FrameReader(Order)
+    while data := channel.recv(READ_BYTES):
+        for order in reader.feed(data):
+            return order
+    sys.exit("the supervisor has ended")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

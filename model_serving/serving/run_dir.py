@@ -1,0 +1,120 @@
+"""The private folder by which the processes of one service find each other.
+
+::
+
+    /tmp/model-serving-x1y2z3/      mode 0700
+        status.json                 what the supervisor knows
+        metrics/                    of all processes
+        current -> 2                the generation that a new HTTP worker takes
+        2/                          a generation: one version of the code, settings and weights
+            plan                    what it serves
+            users                   a FIFO that each of its HTTP workers holds open
+            XXXModel/0.4711         the socket of a replica that serves: its index and process id
+
+What ``ls`` shows is what serves. The path is short, as that of a Unix socket must be (108 bytes).
+"""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+VARIABLE = "MODEL_SERVING_RUN_DIR"
+
+
+@dataclass(frozen=True)
+class GenerationDir:
+    """The folder of one generation."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """The file that says what the generation serves."""
+        return self.path / "plan"
+
+    @property
+    def users(self) -> Path:
+        """The FIFO that tells when the last HTTP worker of the generation has gone."""
+        return self.path / "users"
+
+    def sockets(self, model_name: str) -> Path:
+        """Return the folder of a model's sockets, which is made where it is missing."""
+        folder = self.path / model_name
+        folder.mkdir(exist_ok=True)
+        return folder
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """The folder of one service."""
+
+    path: Path
+
+    @classmethod
+    def create(cls) -> "RunDir":
+        """Make the folder, with its first generation."""
+        run_dir = cls(Path(tempfile.mkdtemp(prefix="model-serving-")))
+        run_dir.metrics.mkdir()
+        run_dir.make_current(run_dir.make_generation(1))
+        return run_dir
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "RunDir | None":
+        """Return the folder of the service that this process belongs to, if there is one."""
+        return cls(Path(environ[VARIABLE])) if VARIABLE in environ else None
+
+    @property
+    def status(self) -> Path:
+        """The file of what the supervisor knows."""
+        return self.path / "status.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The folder of the metrics."""
+        return self.path / "metrics"
+
+    def generation(self, number: int) -> GenerationDir:
+        """Return the folder of a generation."""
+        return GenerationDir(self.path / str(number))
+
+    def current(self) -> int:
+        """Return the number of the generation that a new HTTP worker takes."""
+        return int((self.path / "current").readlink().name)
+
+    def make_generation(self, number: int) -> int:
+        """Make the folder of a new generation."""
+        folder = self.generation(number)
+        folder.path.mkdir()
+        os.mkfifo(folder.users, mode=0o600)
+        return number
+
+    def make_current(self, number: int) -> None:
+        """Let new HTTP workers take this generation."""
+        new = self.path / "current.new"
+        new.symlink_to(str(number))
+        new.replace(self.path / "current")
+
+    def use_current(self) -> tuple[int, int]:
+        """Become a user of the current generation for as long as the descriptor is open.
+
+        Returns:
+            The generation's number, and the descriptor.
+        """
+        while True:
+            number = self.current()
+            # Opened for both ways, a FIFO waits for nobody (fifo(7)).
+            descriptor = os.open(self.generation(number).users, os.O_RDWR | os.O_CLOEXEC)
+            if self.current() == number:  # It may have been given up in between.
+                return number, descriptor
+            os.close(descriptor)
+
+    def remove_generation(self, number: int) -> None:
+        """Remove the folder of a generation that is used no more."""
+        shutil.rmtree(self.generation(number).path, ignore_errors=True)
+
+    def remove(self) -> None:
+        """Remove the whole folder."""
+        shutil.rmtree(self.path, ignore_errors=True)

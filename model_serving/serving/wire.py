@@ -1,0 +1,95 @@
+"""The frames between callers and replicas, and between the supervisor and its children.
+
+A frame is its length (4 bytes, big-endian) and that many bytes of msgpack: plain data, never a
+pickle. A connection carries many of them; an answer names its question by ``id``, and may overtake
+others. Times are those of ``time.monotonic``, which all processes of one machine share.
+"""
+
+from enum import IntEnum
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+HEADER_BYTES = 4
+
+Frame = TypeVar("Frame")
+
+
+class Question(msgspec.Struct, array_like=True, tag=1):
+    """From a caller: predict ``instance``.
+
+    An ``alone`` one has met a replica that died, so it is kept out of batches, where it could take
+    others with it.
+    """
+
+    id: int
+    sent_s: float
+    deadline_s: float
+    alone: bool
+    instance: Any
+
+
+class Cancel(msgspec.Struct, array_like=True, tag=2):
+    """From a caller: nobody waits for this answer any more."""
+
+    id: int
+
+
+class Outcome(IntEnum):
+    """What became of a question."""
+
+    STARTED = 0  # An ``alone`` one is being predicted; its answer follows, unless the replica dies.
+    PREDICTED = 1
+    INVALID = 2
+    FAILED = 3
+    EXPIRED = 4
+
+
+class Answer(msgspec.Struct, array_like=True):
+    """From a replica: the prediction, or the reason why an instance is ``INVALID``."""
+
+    id: int
+    outcome: Outcome
+    value: Any = None
+
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def encode(frame: Any) -> bytearray:
+    """Write a frame.
+
+    Raises:
+        TypeError, ValueError, OverflowError, RecursionError: it holds what is no plain data.
+    """
+    data = bytearray()
+    _encoder.encode_into(frame, data, HEADER_BYTES)
+    data[:HEADER_BYTES] = (len(data) - HEADER_BYTES).to_bytes(HEADER_BYTES)
+    return data
+
+
+class FrameReader(Generic[Frame]):
+    """Cuts what comes over a connection into frames of one kind."""
+
+    def __init__(self, kind: Any) -> None:
+        self._decoder: msgspec.msgpack.Decoder[Frame] = msgspec.msgpack.Decoder(kind)
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[Frame]:
+        """Return the frames that ``data`` completes.
+
+        Raises:
+            msgspec.DecodeError: they are not of that kind.
+        """
+        self._buffer += data
+        frames, start, size = [], 0, len(self._buffer)
+        with memoryview(self._buffer) as view:
+            while size - start >= HEADER_BYTES:
+                body = start + HEADER_BYTES
+                end = body + int.from_bytes(view[start:body])
+                if end > size:
+                    break
+                frames.append(self._decoder.decode(view[body:end]))
+                start = end
+        del self._buffer[:start]
+        return frames
