@@ -40,7 +40,7 @@ def __getattr__(name: str) -> Flask:
 
 def build_app(config: Config) -> Flask:
     """Set up the process's logging, and build the application."""
-    configure_logging(config)
+    configure_logging(config, in_background=True)
     return create_app(config)
 
 

@@ -50,7 +50,7 @@ setting() {
     python -m model_serving.config "$1"
 }
 
-# processes pid | workers | end SECONDS: ask for the processes of this folder's service, or end them.
+# processes pid | workers | supervisor | end SECONDS: find this folder's service, or end it.
 processes() {
     python3 bin/processes.py "$pid_file" "$@"
 }

@@ -1,12 +1,12 @@
-"""The processes of this folder's service: processes.py <pid_file> pid | workers | end <timeout_s>.
+"""The processes of this folder's service: processes.py <pid_file> <what> [<timeout_s>].
 
-`pid` prints the master's process id if it runs, `workers` those of its workers. `end` asks the
-service to end, waits, and kills what is left when the time is over. It needs the standard library
-alone.
+`pid` prints the process id of the master if it runs, `workers` those of its workers, `supervisor`
+that of the supervisor. `end` asks the service to end, waits, and kills what is left when the time is
+over. It needs the standard library alone.
 
 A pid file may be stale: its number may by now be another program's, and a master that was killed
-leaves workers, which keep the port for a moment. So what counts is a gunicorn of this folder, in
-the process group that the master leads.
+leaves workers, which keep the port for a moment, and models. So what counts is a gunicorn, a
+supervisor, a replica or a catalogue of this folder, in the process group that the master leads.
 """
 
 import os
@@ -29,11 +29,19 @@ def members(leader: int) -> list[int]:
 def _is_member(pid: int, leader: int) -> bool:
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        is_service = b"gunicorn" in command and b"main:app" in command
+        is_service = b"main:app" in command or b"model_serving." in command
         return (
             is_service and os.getpgid(pid) == leader and Path(f"/proc/{pid}/cwd").samefile(Path())
         )
     except OSError:  # It has ended, or is another user's.
+        return False
+
+
+def _runs(pid: int, program: bytes) -> bool:
+    """Whether that is in a process's command line; a worker has the one of its master."""
+    try:
+        return program in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
         return False
 
 
@@ -71,7 +79,12 @@ def main(pid_file: str, command: str, timeout_s: str = "0") -> None:
         return
     found = members(leader)
     if leader in found:
-        print(*([leader] if command == "pid" else [pid for pid in found if pid != leader]))
+        parts = {
+            "pid": [leader],
+            "workers": [pid for pid in found if pid != leader and _runs(pid, b"main:app")],
+            "supervisor": [pid for pid in found if _runs(pid, b"serving.supervisor")],
+        }
+        print(*parts[command])
 
 
 if __name__ == "__main__":

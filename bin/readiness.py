@@ -1,4 +1,4 @@
-"""Wait until the service answers: readiness.py <url> <pid> <timeout_s>.
+"""Wait until the service is ready: readiness.py <url> <pid> <timeout_s>.
 
 Prints its models and ends with 0 once all of them are ready; prints the reason and ends with 1 when
 one cannot be loaded, the process has ended, or the time is over. It needs the standard library
@@ -31,20 +31,24 @@ def wait_until_ready(url: str, pid: int, timeout_s: float) -> None:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
         raise NotReady("the service has ended") from None
+    reason = "the service did not answer"
     while (left_s := deadline_s - time.monotonic()) > 0:
         try:
             status, answer = get(url, "/readyz", left_s)
         except (http.client.HTTPException, ValueError):
             raise NotReady("something else than the service answers there") from None
-        except OSError:
-            # Nobody listens yet: ask again in a moment, or hear at once that the process has ended.
-            if select.select([process], [], [], 0.1)[0]:
-                raise NotReady("the service has ended") from None
-            continue
-        if status == 200:
-            return
-        raise NotReady(answer["message"])
-    raise NotReady(f"the service did not answer within {timeout_s:g} s")
+        except OSError:  # Nobody listens yet.
+            pass
+        else:
+            if status == 200:
+                return
+            reason = answer["message"]
+            if "failed" in answer.get("models", {}).values():
+                raise NotReady(reason)
+        # Ask again in a moment, or hear at once that the process has ended.
+        if select.select([process], [], [], 0.1)[0]:
+            raise NotReady("the service has ended")
+    raise NotReady(f"{reason} (after {timeout_s:g} s)")
 
 
 def get(url: str, path: str, timeout_s: float) -> tuple[int, Any]:

@@ -11,4 +11,9 @@ if [[ -z $pid ]]; then
 fi
 url=$(<"$url_file")
 echo "running at $url (pid $pid, workers: $(processes workers | wc --words))"
-python bin/readiness.py "$url" "$pid" 5
+is_ready=0
+python bin/readiness.py "$url" "$pid" 5 || is_ready=1
+# The environment of the supervisor leads to what it knows.
+supervisor=$(processes supervisor)
+[[ -z $supervisor ]] || python_as_service "$supervisor" -m model_serving.status
+exit "$is_ready"

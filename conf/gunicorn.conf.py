@@ -1,5 +1,6 @@
 """gunicorn's settings: `gunicorn --config conf/gunicorn.conf.py main:app`."""
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -23,7 +24,7 @@ forget_service()
 from model_serving.address import bind_address  # noqa: E402
 from model_serving.config import load_config  # noqa: E402
 from model_serving.log import configure_logging  # noqa: E402
-from model_serving.metrics import PLACE_VARIABLE  # noqa: E402
+from model_serving.place import PLACE_VARIABLE  # noqa: E402
 from model_serving.serving.supervision import Supervision  # noqa: E402
 
 settings = load_config()
@@ -63,6 +64,7 @@ def when_ready(server):
 
 def pre_fork(server, worker):
     """Give each worker a place, for the file of its metrics."""
+    gc.freeze()  # Looking for garbage would copy the memory that is shared with the master.
     taken = {other.place for other in server.WORKERS.values()}
     worker.place = next(place for place in range(len(taken) + 1) if place not in taken)
 
@@ -72,6 +74,12 @@ def post_fork(server, worker):
     server.supervision.forget()
     os.environ[PLACE_VARIABLE] = f"http-{worker.place}"
     forget_service()
+
+
+def post_worker_init(worker):
+    """Spare the garbage collector what stays for the life of the worker."""
+    gc.collect()
+    gc.freeze()
 
 
 def child_exit(server, worker):
@@ -96,7 +104,7 @@ chdir = str(root)
 logger_class = ServiceLogger
 bind = bind_address(settings)
 workers = settings.workers
-worker_class = "gthread"
+worker_class = "model_serving.thread_worker.LingeringThreadWorker"
 threads = settings.threads
 # A worker loads the models before its first sign of life.
 timeout = round(settings.start_timeout_s)

@@ -7,6 +7,7 @@ from flask import Flask
 from flask_cors import CORS
 from flask_restful import Resource
 from flask_swagger_ui import get_swaggerui_blueprint
+from prometheus_client.registry import Collector
 
 from model_serving.config import CONF_DIR, Config, load_model_conf
 from model_serving.errors import DeclarationError
@@ -15,21 +16,25 @@ from model_serving.serving import (
     CombinedRuntime,
     InProcessRuntime,
     ModelSpecification,
-    ProcessRuntime,
     RunDir,
     Runtime,
 )
+from model_serving.serving.process_runtime import ProcessRuntime
+from model_serving.serving.supervisor_metrics import SupervisorMetrics
 from model_serving.web.api import ServiceApi
+from model_serving.web.direct import DirectLane
 from model_serving.web.json import OrjsonProvider
 from model_serving.web.model_resource import ModelResource, served_name, served_url
 from model_serving.web.openapi import OpenAPI, Route
 from model_serving.web.operations import (
     Health,
+    Metrics,
     Models,
     Readiness,
     Root,
 )
-from model_serving.web.request import REQUEST_ID_HEADER, ServiceRequest, finish
+from model_serving.web.request import ServiceRequest, finish
+from model_serving.web.response import REQUEST_ID_HEADER
 
 DOCS_URL = "/docs"
 OPENAPI_URL = "/openapi.json"
@@ -55,6 +60,7 @@ def create_app(
     CORS(
         app,
         origins=list(config.cors_origins),
+        always_send=False,
         expose_headers=[REQUEST_ID_HEADER, "Location", "Retry-After"],
     )
 
@@ -67,6 +73,8 @@ def create_app(
             endpoint=route.endpoint,
             resource_class_kwargs=route.collaborators,
         )
+    own = [resource(runtime) for resource in resources if issubclass(resource, ModelResource)]
+    app.wsgi_app = DirectLane(app, own, config.max_content_length)  # type: ignore[method-assign]
     app.register_blueprint(get_swaggerui_blueprint(DOCS_URL, OPENAPI_URL, SWAGGER_UI))
     return app
 
@@ -107,6 +115,11 @@ def _runtime(config: Config, resources: Sequence[type[Resource]], conf_dir: Path
     )
 
 
+def _metrics() -> list[Collector]:
+    run_dir = RunDir.from_environment()
+    return [] if run_dir is None else [SupervisorMetrics(run_dir)]
+
+
 def _routes(resources: Sequence[type[Resource]], runtime: Runtime) -> list[Route]:
     models = {"resources": resources, "runtime": runtime}
     names = [served_name(resource) for resource in resources]
@@ -124,6 +137,7 @@ def _routes(resources: Sequence[type[Resource]], runtime: Runtime) -> list[Route
     routes += [
         Route("/v1", "service-models", Models, models),
         Route("/healthz", "service-health", Health),
+        Route("/metrics", "service-metrics", Metrics, {"collectors": _metrics()}),
         Route("/readyz", "service-readiness", Readiness, {"runtime": runtime}),
         # App Engine asks here before it sends callers to a new instance.
         Route("/_ah/warmup", "service-warmup", Readiness, {"runtime": runtime}),

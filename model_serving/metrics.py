@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 
 from prometheus_client import (
+    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
@@ -20,15 +21,15 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
-FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-PLACE_VARIABLE = "MODEL_SERVING_PLACE"
+from model_serving.place import METRICS_VARIABLE, PLACE_VARIABLE
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 # One of its own, as this module may be imported again after a fork.
 _registry = CollectorRegistry()
-if FOLDER_VARIABLE in os.environ:
-    values.ValueClass = values.MultiProcessValue(
-        lambda: os.environ.get(PLACE_VARIABLE, f"process-{os.getpid()}")
-    )
+if METRICS_VARIABLE in os.environ:
+    _place = os.environ.get(PLACE_VARIABLE, f"process-{os.getpid()}")
+    values.ValueClass = values.MultiProcessValue(lambda: _place)
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 
@@ -96,7 +97,7 @@ BATCH_SIZE = Histogram(
 
 def exposition(collectors: Iterable[Collector] = ()) -> bytes:
     """Return the metrics of all processes, and of these collectors, in the text format."""
-    if FOLDER_VARIABLE not in os.environ:
+    if METRICS_VARIABLE not in os.environ:
         return bytes(generate_latest(_registry))
     registry = CollectorRegistry()
     MultiProcessCollector(registry)

@@ -3,8 +3,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from model_serving.config import ROOT, Config, load_config, load_model_conf, parse
+from model_serving.config import Config, load_config, load_model_conf
+from model_serving.conversion import parse
 from model_serving.errors import ConfigError
+from model_serving.place import ROOT
 
 
 def write(folder: Path, name: str, text: str) -> Path:

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from model_serving.config import Config, ServingSettings, allowed_words, load_config
+from model_serving.config import Config, ServingSettings, load_config
+from model_serving.conversion import allowed_words
 from model_serving.resources import RESOURCES
 from tests.web.test_validation_agreement import FEATURES
 
@@ -33,10 +34,10 @@ def rows_of(table: type[msgspec.Struct]) -> list[list[str]]:
     for field in msgspec.structs.fields(table):
         default = "one per core"
         if field.default is not msgspec.NODEFAULT:
-            value = field.default
+            value = "none" if field.default is None else field.default
             text = ",".join(value) if isinstance(value, tuple) else msgspec.to_builtins(value)
             default = f"`{text:g}`" if isinstance(text, float) else f"`{text!s}`"
-            default = default.replace("True", "true")
+            default = default.replace("True", "true").replace("`none`", "none")
         schema = msgspec.json.schema(field.type)
         description = schema["description"].removesuffix(" Default: one per core.")
         rows.append([f"`{field.name}`", default, allowed_words(schema), description])

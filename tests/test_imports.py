@@ -13,14 +13,16 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "model_serving"
 # From the top floor down. A room imports from floors below its own.
 FLOORS = [
+    {"catalogue", "status", "thread_worker"},
     {"app"},
     {"resources"},
     {"web"},
     {"models"},
     {"serving"},
-    {"log", "address"},
+    {"log", "address", "metrics"},
     {"config"},
-    {"errors"},
+    {"conversion"},
+    {"errors", "place"},
 ]
 WEB = {"flask", "flask_restful", "flask_cors", "flask_swagger_ui", "werkzeug", "jsonschema"}
 SOURCES = sorted([*ROOT.glob("model_serving/**/*.py"), ROOT / "main.py", *ROOT.glob("bin/*.py")])

@@ -6,7 +6,6 @@ as the exceptions of ``model_serving.errors``. ``tests/test_imports.py`` proves 
 """
 
 from model_serving.serving.model import InvalidInstance, Model
-from model_serving.serving.process_runtime import ProcessRuntime
 from model_serving.serving.run_dir import RunDir
 from model_serving.serving.runtime import CombinedRuntime, InProcessRuntime, ModelState, Runtime
 from model_serving.serving.specification import ModelSpecification
@@ -18,7 +17,6 @@ __all__ = [
     "Model",
     "ModelSpecification",
     "ModelState",
-    "ProcessRuntime",
     "RunDir",
     "Runtime",
 ]

@@ -5,7 +5,6 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from model_serving import metrics
 from model_serving.errors import Overloaded
@@ -13,11 +12,16 @@ from model_serving.errors import Overloaded
 _WEIGHT = 0.1  # of the newest latency in the average
 
 
-@dataclass
 class _Share:
-    limit: int
-    in_flight: int = 0
-    latency_s: float = 0.0
+    """One model's part: how many of its requests are in flight, of how many."""
+
+    def __init__(self, name: str, limit: int) -> None:
+        self.limit = limit
+        self.in_flight = 0
+        self.latency_s = 0.0
+        self.shed = metrics.SHED.labels(name)
+        self.depth = metrics.IN_FLIGHT.labels(name)
+        self.depth.set(0)  # Whoever had this place before may have been killed.
 
 
 class Admission:
@@ -30,12 +34,10 @@ class Admission:
 
     def __init__(self, limits: Mapping[str, int], threads: int | None = None) -> None:
         """Allow so many requests for each model; ``threads`` are those that answer requests."""
-        self._shares = {name: _Share(limit) for name, limit in limits.items()}
+        self._shares = {name: _Share(name, limit) for name, limit in limits.items()}
         self._threads = math.inf if threads is None else threads
         self._in_flight = 0
         self._lock = threading.Lock()
-        for name in limits:
-            metrics.IN_FLIGHT.labels(name).set(0)
 
     @contextmanager
     def admit(self, name: str) -> Iterator[None]:
@@ -48,21 +50,21 @@ class Admission:
         with self._lock:
             free = self._threads - self._in_flight
             if share.in_flight >= share.limit or share.in_flight >= free:
-                metrics.SHED.labels(name).inc()
+                share.shed.inc()
                 # By Little's law, the latency is the time in which the queue drains.
                 raise Overloaded(
                     f"{name} has too many requests in flight", max(1, math.ceil(share.latency_s))
                 )
-            self._count(name, share, 1)
+            self._count(share, 1)
         started_s = time.monotonic()
         try:
             yield
         finally:
             with self._lock:
-                self._count(name, share, -1)
+                self._count(share, -1)
                 share.latency_s += _WEIGHT * (time.monotonic() - started_s - share.latency_s)
 
-    def _count(self, name: str, share: _Share, change: int) -> None:
+    def _count(self, share: _Share, change: int) -> None:
         share.in_flight += change
         self._in_flight += change
-        metrics.IN_FLIGHT.labels(name).set(share.in_flight)
+        share.depth.set(share.in_flight)

@@ -13,15 +13,12 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from model_serving.config import ROOT
+from model_serving.place import ROOT
 from model_serving.serving.wire import HEADER_BYTES, encode
 
 TOO_LONG = "took too long and was killed"
 
 Message = TypeVar("Message")
-
-# One thread for each replica, or they fight over the cores; who knows better sets them.
-SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class Process:
@@ -92,7 +89,7 @@ class Child(Process):
             process = subprocess.Popen(
                 [sys.executable, "-m", module, str(theirs.fileno()), *arguments],
                 cwd=ROOT,
-                env={**SINGLE_THREADED, **os.environ, **(environ or {})},
+                env={**os.environ, **(environ or {})},
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(), *inherit),
             )

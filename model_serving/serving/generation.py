@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from model_serving.place import PLACE_VARIABLE
 from model_serving.serving.agreement import difference
 from model_serving.serving.child import Child
 from model_serving.serving.plan import Check, Contents, ModelPlan, Verdict
@@ -147,7 +148,9 @@ class Generation:
                 await self._close_catalogue()
 
     async def _open_catalogue(self) -> Child:
-        catalogue = self._catalogue = await Child.start(self._catalogue_module)
+        catalogue = self._catalogue = await Child.start(
+            self._catalogue_module, environ={PLACE_VARIABLE: "catalogue"}
+        )
         try:
             contents = await catalogue.receive(Contents, CATALOGUE_TIMEOUT_S)
             error = contents.error

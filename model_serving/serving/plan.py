@@ -1,15 +1,18 @@
-"""What the supervisor asks the catalogue: the program that knows the resources.
+"""What the supervisor says to its children, and what it hears.
 
-The supervisor itself loads no code of models or resources. A catalogue is started from the newest
-code, tells what is to be served, checks what the first replica of each model predicts for its
-resource's examples, and is gone.
+The supervisor itself loads no code of models or resources. A catalogue, the program that knows the
+resources, is started from the newest code, tells what is to be served, checks what the first
+replica of each model predicts for its resource's examples, and is gone.
 """
 
+import signal
 from typing import Any
 
 import msgspec
 
 from model_serving.config import ModelConf
+
+LEAVE = signal.SIGUSR1  # To a replica that nobody asks any more.
 
 
 class ModelPlan(msgspec.Struct):
@@ -44,4 +47,22 @@ class Check(msgspec.Struct):
 class Verdict(msgspec.Struct):
     """The answer: what is wrong with them, or None."""
 
+    error: str | None = None
+
+
+class Order(msgspec.Struct):
+    """What the supervisor wants: a model that answers at this path, tried on ``instances``."""
+
+    target: str
+    conf: ModelConf
+    index: int
+    socket_path: str
+    instances: list[Any]
+    start_timeout_s: float
+
+
+class Report(msgspec.Struct):
+    """What became of it: the predictions for the instances, or why there are none."""
+
+    predictions: list[Any] = []
     error: str | None = None

@@ -5,6 +5,7 @@ connection with one write. The supervisor starts it: ``python -m model_serving.s
 """
 
 import faulthandler
+import gc
 import logging
 import selectors
 import signal
@@ -17,38 +18,18 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from model_serving import metrics
-from model_serving.config import ModelConf, ServingSettings, load_config
+from model_serving.config import ServingSettings, load_config
 from model_serving.errors import ModelFailed
 from model_serving.log import configure_logging
 from model_serving.serving.batching import Caller, Queue, Waiting
 from model_serving.serving.connection import READ_BYTES, Connection
 from model_serving.serving.model import InvalidInstance, Model, predict_batch, predict_each
+from model_serving.serving.plan import LEAVE, Order, Report
 from model_serving.serving.specification import ModelSpecification
 from model_serving.serving.wire import Answer, FrameReader, Outcome, Question, encode
 
 BACKLOG = 1024
-LEAVE = signal.SIGUSR1  # What the supervisor sends when nobody asks this replica any more.
-
-
-class Order(msgspec.Struct):
-    """What the supervisor wants: a model that answers at this path, tried on ``instances``."""
-
-    target: str
-    conf: ModelConf
-    index: int
-    socket_path: str
-    instances: list[Any]
-    start_timeout_s: float
-
-
-class Report(msgspec.Struct):
-    """What became of it: the predictions for the instances, or why there are none."""
-
-    predictions: list[Any] = []
-    error: str | None = None
 
 
 class Replica:
@@ -81,11 +62,10 @@ class Replica:
     def serve(self) -> None:
         """Serve until gunicorn's master is gone."""
         while self._is_serving:
-            self._read(None)
+            self._read(0 if len(self._queue) else None)
             self._wait_for_more()
-            while batch := self._queue.take():
+            if batch := self._queue.take():
                 self._answer(batch)
-                self._read(0)
 
     def _read(self, timeout_s: float | None) -> None:
         for key, events in self._selector.select(timeout_s):
@@ -205,6 +185,9 @@ def main(channel_fd: str, lifeline_fd: str, name: str) -> None:
             channel.sendall(encode(Report(error=f"{type(error).__name__}: {error}")))
             sys.exit(1)
         channel.sendall(message)
+    # What is loaded stays: the garbage collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
     Replica(name, order.index, model, order.conf.serving, listener, int(lifeline_fd)).serve()
 
 

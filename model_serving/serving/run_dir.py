@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-VARIABLE = "MODEL_SERVING_RUN_DIR"
+from model_serving.place import RUN_DIR_VARIABLE
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,8 @@ class RunDir:
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "RunDir | None":
         """Return the folder of the service that this process belongs to, if there is one."""
-        return cls(Path(environ[VARIABLE])) if VARIABLE in environ else None
+        folder = environ.get(RUN_DIR_VARIABLE)
+        return cls(Path(folder)) if folder else None
 
     @property
     def status(self) -> Path:

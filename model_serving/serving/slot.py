@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from model_serving.metrics import PLACE_VARIABLE
+from model_serving.place import PLACE_VARIABLE
 from model_serving.serving.child import TOO_LONG, Child, Process, birth
-from model_serving.serving.plan import ModelPlan
+from model_serving.serving.plan import LEAVE, ModelPlan, Order, Report
 from model_serving.serving.registry import FAILURE_NAME
-from model_serving.serving.replica import LEAVE, Order, Report
 from model_serving.serving.status import ReplicaStatus, State
 
 FIRST_DELAY_S, LAST_DELAY_S = 1.0, 30.0
@@ -63,6 +62,7 @@ class Slot:
                 await asyncio.sleep(delay_s)
                 delay_s = min(2 * delay_s, LAST_DELAY_S)
             else:
+                self._log.info("replica %d (pid %d) serves", self.status.index, child.pid)
                 self._note("ready")
                 self.settled.set()
                 delay_s = FIRST_DELAY_S

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import get_type_hints
 
-from model_serving.config import ModelConf, parse
+from model_serving.config import ModelConf
+from model_serving.conversion import parse
 from model_serving.errors import ConfigError
 from model_serving.serving.model import Model
 

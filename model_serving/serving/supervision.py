@@ -8,12 +8,13 @@ import subprocess
 import sys
 import time
 
-from model_serving.config import ROOT
-from model_serving.metrics import FOLDER_VARIABLE
-from model_serving.serving.run_dir import VARIABLE, RunDir
+from model_serving.place import METRICS_VARIABLE, ROOT, RUN_DIR_VARIABLE
+from model_serving.serving.run_dir import RunDir
 
 MIN_LIFE_S = 1.0
 END_S = 15.0
+# Each process computes by one thread, or they fight over the cores; who knows better sets these.
+SINGLE_THREADED = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class Supervision:
@@ -28,8 +29,9 @@ class Supervision:
         self._catalogue = catalogue
         self._run_dir = RunDir.create()
         self._reader, self._writer = os.pipe()
-        os.environ[VARIABLE] = str(self._run_dir.path)
-        os.environ[FOLDER_VARIABLE] = str(self._run_dir.metrics)
+        os.environ.update(SINGLE_THREADED | os.environ)
+        os.environ[RUN_DIR_VARIABLE] = str(self._run_dir.path)
+        os.environ[METRICS_VARIABLE] = str(self._run_dir.metrics)
         self._served = self._run_dir.current()
         self._start()
 

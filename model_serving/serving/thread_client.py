@@ -4,6 +4,8 @@ import select
 import socket
 import threading
 import time
+from contextlib import suppress
+from typing import Any
 
 from model_serving import metrics
 from model_serving.errors import (
@@ -26,13 +28,82 @@ class ReplicaGone(Exception):
         super().__init__()
 
 
+class _Connection:
+    """A connection to a replica, for one thread at a time."""
+
+    def __init__(self, path: str) -> None:
+        """Connect.
+
+        Raises:
+            BlockingIOError: so many wait to be accepted that the kernel takes no more.
+            OSError: the replica has ended.
+        """
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.setblocking(False)
+        try:
+            self._socket.connect(path)
+        except OSError:
+            self._socket.close()
+            raise
+        self._poll = select.poll()
+        self._reader: FrameReader[Answer] = FrameReader(Answer)
+
+    def exchange(self, question: Question, caller: int | None) -> Answer:
+        """Send a question, and return its answer.
+
+        Raises:
+            CallerLeft, TimeoutError: there is no answer; the connection is of no use any more.
+            ReplicaGone: the same, because the replica has ended.
+        """
+        was_predicting = False
+        if caller is not None:
+            self._poll.register(caller, select.POLLRDHUP)
+        try:
+            self._send(encode(question), question.deadline_s, caller)
+            while True:
+                self._wait(select.POLLIN, question.deadline_s, caller)
+                data = self._socket.recv(READ_BYTES)
+                if not data:
+                    raise ReplicaGone(was_predicting)
+                for answer in self._reader.feed(data):
+                    if answer.outcome != Outcome.STARTED:
+                        return answer
+                    was_predicting = True
+        except ConnectionError:
+            raise ReplicaGone(was_predicting) from None
+        finally:
+            if caller is not None:
+                self._poll.unregister(caller)
+
+    def _send(self, data: bytearray, deadline_s: float, caller: int | None) -> None:
+        unsent = memoryview(data)
+        while True:
+            with suppress(BlockingIOError):
+                unsent = unsent[self._socket.send(unsent) :]
+            if not unsent:
+                return
+            self._wait(select.POLLOUT, deadline_s, caller)
+
+    def _wait(self, event: int, deadline_s: float, caller: int | None) -> None:
+        self._poll.register(self._socket, event)
+        events = self._poll.poll(max(0.0, deadline_s - time.monotonic()) * 1000)
+        if not events:
+            raise TimeoutError
+        if len(events) == 1 and events[0][0] == caller:
+            raise CallerLeft
+
+    def close(self) -> None:
+        """Hang up; the replica drops what it was asked here."""
+        self._socket.close()
+
+
 class _Link:
     """A replica as seen from here: how much it has to do for us, and connections to use again."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self.in_flight = 0
-        self.idle: list[socket.socket] = []
+        self.idle: list[_Connection] = []
 
     def close(self) -> None:
         while self.idle:
@@ -49,7 +120,7 @@ class ThreadClient:
         self._links: dict[str, _Link] = {}
         self._refused: set[str] = set()
 
-    def ask(self, instance: object, deadline_s: float, caller: int | None = None) -> Answer:
+    def ask(self, instance: Any, deadline_s: float, caller: int | None = None) -> Answer:
         """Return the answer to one instance.
 
         A question whose replica dies is asked again, alone. Only one that was alone with a replica
@@ -62,17 +133,17 @@ class ThreadClient:
             CallerLeft, DeadlineExceeded, ModelNotReady, Overloaded: there is no answer.
             ModelFailed: the instance killed a replica on its own.
         """
-        alone = False
+        question = Question(0, 0.0, deadline_s, False, instance)
         while True:
             link = self._take_link(deadline_s)
-            question = Question(0, time.monotonic(), deadline_s, alone, instance)
             try:
+                question.sent_s = time.monotonic()
                 return self._exchange(link, question, caller)
             except ReplicaGone as gone:
                 if gone.was_predicting:
-                    raise ModelFailed from RuntimeError("an instance killed two replicas")
+                    raise ModelFailed from RuntimeError("the instance killed its replica twice")
                 metrics.RETRIED.labels(self._name).inc()
-                alone = True
+                question.alone = True
             finally:
                 with self._lock:
                     link.in_flight -= 1
@@ -94,65 +165,31 @@ class ThreadClient:
             if listing.failure is not None:
                 raise ModelNotReady(f"{self._name} is not ready")
             if not self._registry.wait_for_change(self._name, listing, deadline_s):
-                raise DeadlineExceeded(f"{self._name} has no replica to answer in time")
+                raise DeadlineExceeded(f"{self._name} has no replica that could answer in time")
 
     def _exchange(self, link: _Link, question: Question, caller: int | None) -> Answer:
-        frame = encode(question)
-        connection = self._connection(link)
         try:
-            connection.settimeout(max(0.001, question.deadline_s - time.monotonic()))
-            connection.sendall(frame)
-            answer = self._answer(connection, question.deadline_s, caller)
+            connection = link.idle.pop()
+        except IndexError:
+            connection = self._connect(link)
+        try:
+            answer = connection.exchange(question, caller)
         except TimeoutError:
             connection.close()
             raise DeadlineExceeded(f"{self._name} did not answer in time") from None
-        except OSError:
-            connection.close()
-            raise ReplicaGone from None
         except BaseException:
-            # The replica drops what a closed connection has asked.
             connection.close()
             raise
         link.idle.append(connection)
+        if link.path not in self._links:  # It has gone meanwhile.
+            link.close()
         return answer
 
-    def _connection(self, link: _Link) -> socket.socket:
+    def _connect(self, link: _Link) -> _Connection:
         try:
-            return link.idle.pop()
-        except IndexError:
-            connection = socket.socket(socket.AF_UNIX)
-        try:
-            connection.setblocking(False)
-            connection.connect(link.path)
-        except BlockingIOError:  # So many wait to be accepted that the kernel takes no more.
-            connection.close()
+            return _Connection(link.path)
+        except BlockingIOError:
             raise Overloaded(f"{self._name} has too many requests in flight") from None
         except OSError:  # The replica has died, and its socket is still listed.
-            connection.close()
             self._refused.add(link.path)
             raise ReplicaGone from None
-        return connection
-
-    def _answer(self, connection: socket.socket, deadline_s: float, caller: int | None) -> Answer:
-        poller = select.poll()
-        poller.register(connection, select.POLLIN)
-        if caller is not None:
-            poller.register(caller, select.POLLRDHUP)
-        reader: FrameReader[Answer] = FrameReader(Answer)
-        was_predicting = False
-        while True:
-            events = poller.poll(max(0.0, deadline_s - time.monotonic()) * 1000)
-            if not events:
-                raise TimeoutError
-            if all(descriptor == caller for descriptor, _ in events):
-                raise CallerLeft
-            try:
-                data = connection.recv(READ_BYTES)
-            except OSError:
-                data = b""
-            if not data:
-                raise ReplicaGone(was_predicting)
-            for answer in reader.feed(data):
-                if answer.outcome != Outcome.STARTED:
-                    return answer
-                was_predicting = True

@@ -7,9 +7,9 @@ from flask import Flask, current_app
 from flask_restful import Api
 from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
 
-from model_serving.errors import InvalidBody, ServiceError
 from model_serving.web.json import output_json
 from model_serving.web.request import current_request
+from model_serving.web.response import error_response
 
 
 class ServiceApi(Api):
@@ -25,17 +25,10 @@ class ServiceApi(Api):
 
     def handle_error(self, error: Exception) -> Any:
         """Turn an error into a response."""
-        if isinstance(error, ServiceError):
-            body = {"message": error.message}
-            if isinstance(error, InvalidBody) and error.path:
-                body["path"] = error.path
-            if error.__cause__ is not None:
-                _log_failure(error)
-            return output_json(body, error.status)
         if isinstance(error, HTTPException):
             return _http_error(error)
-        _log_failure(error)
-        return output_json({"message": ServiceError.default_message}, ServiceError.status)
+        request = current_request()
+        return output_json(*error_response(error, request.id, request.log))
 
 
 def _http_error(error: HTTPException) -> Any:
@@ -58,8 +51,3 @@ def _http_error(error: HTTPException) -> Any:
         if name not in {"Content-Type", "Content-Length"}
     }
     return output_json({"message": message}, error.code, headers)
-
-
-def _log_failure(error: Exception) -> None:
-    request = current_request()
-    request.log.error("request %s failed", request.id, exc_info=error)

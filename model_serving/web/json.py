@@ -30,10 +30,18 @@ def output_json(data: Any, status: int, headers: dict[str, str] | None = None) -
     Raises:
         TypeError: the data holds something that JSON does not.
     """
-    body = orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
-    response = make_response(body, status, headers or {})
+    response = make_response(json_bytes(data), status, headers or {})
     response.mimetype = "application/json"
     return response
+
+
+def json_bytes(data: Any) -> bytes:
+    """Write the body of a response.
+
+    Raises:
+        TypeError: the data holds something that JSON does not.
+    """
+    return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def json_pointer(steps: Iterable[str | int]) -> str:

@@ -58,7 +58,13 @@ class ModelResource(Resource):
 
     def answer(self, body: Any) -> Any:
         """Predict, and return the response."""
-        prediction = self.runtime.predict(served_name(type(self)), self.to_instance(body))
+        request = current_request()
+        prediction = self.runtime.predict(
+            served_name(type(self)),
+            self.to_instance(body),
+            timeout_s=request.timeout_s,
+            caller=request.caller,
+        )
         return self.to_response(prediction)
 
     def to_instance(self, body: Any) -> Any:
@@ -100,7 +106,7 @@ def summary(resource: type[Resource], states: Mapping[str, ModelState]) -> dict[
     lines = {"name": name, "url": served_url(resource), "description": description_of(resource)}
     if issubclass(resource, ModelResource):
         lines["version"] = resource.model.version
-        lines["state"] = "ready" if states[name].ready else "not ready"
+        lines["state"] = states[name].state
     return lines
 
 

@@ -1,12 +1,14 @@
 """The service's own operations: is it alive, is it ready, what does it serve."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from flask import redirect, request, url_for
+from flask import Response, redirect, request, url_for
 from flask_restful import Resource
+from prometheus_client.registry import Collector
 
-from model_serving.serving import ModelState, Runtime
+from model_serving.metrics import CONTENT_TYPE, exposition
+from model_serving.serving import Runtime
 from model_serving.web.documentation import Answer, Documentation, documented
 from model_serving.web.json import output_json
 from model_serving.web.model_resource import summary
@@ -23,7 +25,7 @@ _MODELS = {
                     "url": {"type": "string"},
                     "description": {"type": "string"},
                     "version": {"type": "string"},
-                    "state": {"enum": ["ready", "not ready"]},
+                    "state": {"enum": ["ready", "loading", "failed"]},
                 },
                 "required": ["name", "url", "description"],
             },
@@ -56,10 +58,28 @@ class Readiness(Resource):
     )
     def get(self) -> Any:
         """Answer 200, or 503 with the models that are not ready and the reasons."""
-        reasons = _unready(self.runtime.states())
+        states = self.runtime.states()
+        reasons = [
+            f"{name}: {state.reason or state.state}"
+            for name, state in states.items()
+            if not state.ready
+        ]
         if not reasons:
             return {"status": "ready"}
-        return {"message": "; ".join(reasons)}, 503
+        told = {name: state.state for name, state in states.items()}
+        return {"message": "; ".join(reasons), "models": told}, 503
+
+
+class Metrics(Resource):
+    """What the service and its models do, in figures."""
+
+    def __init__(self, collectors: Sequence[Collector]) -> None:
+        self.collectors = collectors
+
+    @documented(Documentation("Metrics for Prometheus", {200: Answer("In its text format")}))
+    def get(self) -> Any:
+        """Add up the metrics of all processes."""
+        return Response(exposition(self.collectors), content_type=CONTENT_TYPE)
 
 
 class Models(Resource):
@@ -96,7 +116,3 @@ class Root(Models):
         answer = docs if leads_on else output_json(super().get(), 200)
         answer.headers["Vary"] = "Accept"
         return answer
-
-
-def _unready(states: Mapping[str, ModelState]) -> list[str]:
-    return [f"{name}: {state.reason}" for name, state in states.items() if not state.ready]

@@ -2,21 +2,24 @@
 
 import io
 import logging
-import re
 import time
-import uuid
 from functools import cached_property
 from typing import IO, Any, NoReturn, cast
-from urllib.parse import quote
 
 import flask
 from flask import Request, Response
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from model_serving.errors import InvalidBody, NoJSONObject
-
-REQUEST_ID_HEADER = "X-Request-ID"
-_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
+from model_serving.web.response import (
+    REQUEST_ID_HEADER,
+    TIMEOUT_HEADER,
+    common_headers,
+    log_request,
+    record_prediction,
+    request_id,
+    timeout_s,
+)
 
 
 class ServiceRequest(Request):
@@ -29,9 +32,29 @@ class ServiceRequest(Request):
 
     @cached_property
     def id(self) -> str:
-        """The caller's id where it is sane (it goes into the log and back), else a new one."""
-        sent = self.headers.get(REQUEST_ID_HEADER, "")
-        return sent if _SANE_ID.fullmatch(sent) else uuid.uuid4().hex
+        """The caller's id, or a new one."""
+        return request_id(self.headers.get(REQUEST_ID_HEADER))
+
+    @property
+    def timeout_s(self) -> float | None:
+        """How long the caller waits for an answer, if it says so.
+
+        Raises:
+            BadRequest: it says something that is no time.
+        """
+        return timeout_s(self.headers.get(TIMEOUT_HEADER))
+
+    @property
+    def caller(self) -> int | None:
+        """The descriptor of the caller's connection, where the server gives it away."""
+        connection = self.environ.get("gunicorn.socket")
+        return None if connection is None else connection.fileno()
+
+    @property
+    def is_prediction(self) -> bool:
+        """Whether a model is asked."""
+        rule = self.url_rule
+        return self.method == "POST" and rule is not None and rule.rule.startswith("/v1/")
 
     @property
     def log(self) -> logging.Logger:
@@ -99,14 +122,9 @@ def current_request() -> ServiceRequest:
 def finish(response: Response) -> Response:
     """Give a response its common headers, and write its line into the log."""
     request = current_request()
-    response.headers[REQUEST_ID_HEADER] = request.id
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    request.log.info(
-        "%s %s %d in %.1f ms (request %s)",
-        request.method,
-        quote(request.path),  # It may hold a line break.
-        response.status_code,
-        (time.monotonic() - request.started_s) * 1000,
-        request.id,
-    )
+    response.headers.update(common_headers(request.id))
+    status, taken_s = response.status_code, time.monotonic() - request.started_s
+    if request.is_prediction:
+        record_prediction(request.log.name, status, taken_s)
+    log_request(request.log, request.method, request.path, status, taken_s, request.id)
     return response

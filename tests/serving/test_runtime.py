@@ -190,7 +190,7 @@ def test_runtime_lets_no_caller_wait_longer_than_its_timeout() -> None:
     holder = threading.Thread(target=runtime.predict, args=("WaitingModel", 1))
     holder.start()
     assert model.entered.wait(30)
-    with pytest.raises(DeadlineExceeded, match=r"WaitingModel did not answer within 0\.05 s"):
+    with pytest.raises(DeadlineExceeded, match="WaitingModel did not answer in time"):
         runtime.predict("WaitingModel", 2)
     model.go_on.set()
     holder.join()

@@ -42,14 +42,17 @@ def test_readiness_is_200_when_every_model_is_loaded(client: FlaskClient, url: s
 def test_readiness_names_the_model_and_the_reason(make_client: MakeClient, url: str) -> None:
     answer = make_client(BrokenModelResource).get(url)
     assert answer.status_code == 503
-    assert answer.get_json() == {"message": "BrokenModel: OSError: no weights"}
+    assert answer.get_json() == {
+        "message": "BrokenModel: OSError: no weights",
+        "models": {"BrokenModel": "failed"},
+    }
 
 
 def test_model_that_is_not_ready_answers_503_without_internals(make_client: MakeClient) -> None:
     client = make_client(BrokenModelResource)
     answer = client.post("/v1/BrokenModel", json=1)
     assert (answer.status_code, answer.get_json()) == (503, {"message": "BrokenModel is not ready"})
-    assert client.get("/v1/BrokenModel").get_json()["state"] == "not ready"
+    assert client.get("/v1/BrokenModel").get_json()["state"] == "failed"
 
 
 @pytest.mark.parametrize("url", ["/v1", "/"])

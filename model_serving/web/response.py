@@ -1,0 +1,84 @@
+"""What every response carries and leaves behind, on whichever way it was made."""
+
+import logging
+import re
+import uuid
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+from prometheus_client import Counter, Histogram
+
+from model_serving import metrics
+from model_serving.errors import BadRequest, InvalidBody, ServiceError, Unavailable
+
+REQUEST_ID_HEADER = "X-Request-ID"
+TIMEOUT_HEADER = "X-Request-Timeout-Ms"
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
+
+
+def request_id(sent: str | None) -> str:
+    """Return the caller's id where it is sane (it goes into the log and back), else a new one."""
+    return sent if sent and _SANE_ID.fullmatch(sent) else uuid.uuid4().hex
+
+
+def timeout_s(sent: str | None) -> float | None:
+    """Read how long the caller waits for an answer, if it says so.
+
+    Raises:
+        BadRequest: it says something that is no time.
+    """
+    if sent is None:
+        return None
+    if not (sent.isascii() and sent.isdigit() and int(sent) > 0):
+        raise BadRequest(f"{TIMEOUT_HEADER} must be a whole number above 0, not {sent!r}")
+    return int(sent) / 1000
+
+
+@cache
+def _counter(model_name: str, status: int) -> Counter:
+    return metrics.REQUESTS.labels(model_name, str(status))
+
+
+@cache
+def _latency(model_name: str) -> Histogram:
+    return metrics.LATENCY.labels(model_name)
+
+
+def common_headers(id_: str) -> dict[str, str]:
+    """Return the headers of every response."""
+    return {REQUEST_ID_HEADER: id_, "X-Content-Type-Options": "nosniff"}
+
+
+def error_response(
+    error: Exception, id_: str, log: logging.Logger
+) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Return the body, status and headers that tell of an error; log what is not told."""
+    told = error if isinstance(error, ServiceError) else ServiceError()
+    if told is not error or error.__cause__ is not None:
+        log.error("request %s failed", id_, exc_info=error)
+    body = {"message": told.message}
+    if isinstance(told, InvalidBody) and told.path:
+        body["path"] = told.path
+    headers = {"Retry-After": str(told.retry_after_s)} if isinstance(told, Unavailable) else {}
+    return body, told.status, headers
+
+
+def record_prediction(model_name: str, status: int, taken_s: float) -> None:
+    """Count a request to a model."""
+    _counter(model_name, status).inc()
+    _latency(model_name).observe(taken_s)
+
+
+def log_request(
+    log: logging.Logger, method: str, path: str, status: int, taken_s: float, id_: str
+) -> None:
+    """Write a request's line into the log."""
+    log.info(
+        "%s %s %d in %.1f ms (request %s)",
+        method,
+        quote(path),  # It may hold a line break.
+        status,
+        taken_s * 1000,
+        id_,
+    )
