@@ -35,7 +35,7 @@ class Registry:
         }
         self._changed = threading.Condition()
         self._listings = {name: _listing(path) for name, path in self._folders.items()}
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
         threading.Thread(
             target=self._watch, args=(watches,), name="replica registry", daemon=True
         ).start()
@@ -51,7 +51,7 @@ class Registry:
                 lambda: self._listings[name] != seen, max(0.0, deadline_s - time.monotonic())
             )
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def listen(self, listener: Callable[[], object]) -> None:
         """Call ``listener`` in the watching thread after each change."""
         self._listeners.append(listener)
 
