@@ -55,6 +55,7 @@ class Generation:
         """
         self._is_loading = True
         await self._open_catalogue()
+        self.status.error = None
         self.status.models = {
             plan.name: [ReplicaStatus(index) for index in range(plan.conf.serving.replicas)]
             for plan in self._contents.models
