@@ -55,7 +55,7 @@ class Slot:
         while True:
             try:
                 child = self._child or await self._start()
-            except NotLoaded as error:
+            except (NotLoaded, OSError) as error:
                 self._log.error("replica %d is not loaded: %s", self.status.index, error)
                 self._note("failed", str(error))
                 self.settled.set()
