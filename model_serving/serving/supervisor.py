@@ -99,7 +99,7 @@ class Supervisor:
         new = self._generation(GenerationStatus(old.status.number + 1))
         self._run_dir.make_generation(new.status.number)
         try:
-            await new.load(group)
+            await new.load(group, is_checked=True)
             if errors := new.errors():
                 raise Refused("; ".join(errors))
         except Refused as error:
