@@ -46,12 +46,14 @@ class PlainModel:
         self._validator = BodyValidator(resource.schema, self.name)
         self._files = FileFields(resource.schema, self.name)
 
-    def instance_of(self, data: bytes) -> Any:
+    def instance_of(self, data: bytes, size_bytes: int) -> Any:
         """Make the instance of a request's body.
 
         Raises:
-            Exception: the body is not right.
+            Exception: the body is not right, or not whole.
         """
+        if len(data) != size_bytes:
+            raise EOFError
         body = orjson.loads(data)
         self._validator.check(body)
         return self._resource.to_instance(self._files.decode(body))
@@ -91,9 +93,10 @@ class DirectLane:
         model = self._model_for(environ)
         if model is None:
             return self._behind(environ, start_response)
-        data = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        data = b""
         try:
-            instance = model.instance_of(data)
+            data = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            instance = model.instance_of(data, int(environ["CONTENT_LENGTH"]))
         except Exception:
             environ["wsgi.input"] = io.BytesIO(data)
             return self._behind(environ, start_response)
