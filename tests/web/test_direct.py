@@ -1,0 +1,290 @@
+"""The direct lane answers as the app behind it does, or leaves the answer to that."""
+
+import logging
+from pathlib import Path
+from typing import Any, NoReturn
+
+import flask
+import orjson
+import pytest
+from flask import Flask, Response
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from werkzeug.exceptions import Conflict
+
+from model_serving import errors, metrics
+from model_serving.app import create_app
+from model_serving.config import Config
+from model_serving.serving import InvalidInstance, Model
+from model_serving.web import Example, ModelResource
+from tests.web.lanes import ID, both_answer, environ_of, is_passed_on
+
+NAME: dict[str, Any] = {"type": "object", "properties": {"do": {"type": "string"}}}
+ERRORS: dict[str, Exception] = {
+    "bad": errors.BadRequest("so not"),
+    "field": errors.InvalidBody("so not", "/do"),
+    "left": errors.CallerLeft(),
+    "failed": errors.ModelFailed(),
+    "not ready": errors.ModelNotReady("not yet", 7),
+    "overloaded": errors.Overloaded(),
+    "late": errors.DeadlineExceeded(),
+    "plain": errors.ServiceError(),
+    "unknown": KeyError("secret"),
+    "conflict": Conflict("secret"),
+}
+PATHS = ["/v1/MoodyModel", "/v1/EagerModel"]
+HEAVY = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64) | st.floats(width=32) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+class MoodyModel(Model):
+    """Do as it is told."""
+
+    def predict(self, instances: list[Any]) -> list[Any]:
+        return [self.act(instance.get("do")) for instance in instances]
+
+    def act(self, what: Any) -> Any:
+        if what == "raise":
+            raise RuntimeError("secret")
+        if what == "refuse":
+            return InvalidInstance("not this one")
+        return {"set": {1}, "nan": float("nan"), "text": "Ω\n"}.get(what, what)
+
+
+class MoodyModelResource(ModelResource):
+    model = MoodyModel
+    schema = NAME
+    response_schema = {"type": "object"}
+    examples = (Example({"do": "it"}, {"result": "it"}),)
+
+    def to_instance(self, body: Any) -> Any:
+        if body.get("do") in ("flask", "field of body"):
+            return {"do": flask.request.method} if body["do"] == "flask" else _raise("field")
+        return body
+
+    def to_response(self, prediction: Any) -> Any:
+        return _raise(prediction) if prediction in ERRORS else {"result": prediction}
+
+
+def _raise(what: str) -> NoReturn:
+    raise ERRORS[what]
+
+
+class EagerModel(MoodyModel):
+    """Have a resource with a post of its own."""
+
+
+class EagerModelResource(MoodyModelResource):
+    model = EagerModel
+
+    def post(self) -> Any:
+        return {"own": flask.request.get_json()}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    conf_dir: Path = tmp_path_factory.mktemp("conf")
+    resources = [MoodyModelResource, EagerModelResource]
+    return create_app(Config(max_content_length=1000), resources, conf_dir)
+
+
+def asked(what: Any, **changes: Any) -> dict[str, Any]:
+    return environ_of("/v1/MoodyModel", orjson.dumps({"do": what}), **changes)
+
+
+@pytest.mark.parametrize(
+    ("what", "status"),
+    [("it", 200), ("text", 200), ("nan", 200), ("refuse", 400), ("raise", 500), ("set", 500)],
+)
+def test_lane_answers_a_prediction_as_the_app_does(app: Flask, what: str, status: int) -> None:
+    told = both_answer(app, asked(what))
+    assert (told.status, told.headers["Content-Type"]) == (status, "application/json")
+    assert told.headers["X-Request-ID"] == ID
+    assert not is_passed_on(app, asked(what))
+
+
+@pytest.mark.parametrize("what", ERRORS)
+def test_lane_answers_an_error_as_the_app_does(app: Flask, what: str) -> None:
+    told = both_answer(app, asked(what))
+    assert told.status >= 400
+    assert b"secret" not in told.body or what == "conflict"
+    assert ("Retry-After" in told.headers) == (told.status == 503)
+
+
+@pytest.mark.parametrize(
+    ("what", "status"), [("flask", 200), ("field of body", 400)], ids=["request", "error"]
+)
+def test_lane_leaves_a_conversion_that_raises_to_the_app(
+    app: Flask, what: str, status: int
+) -> None:
+    assert both_answer(app, asked(what)).status == status
+    assert is_passed_on(app, asked(what))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"do": NaN}',
+        b'{"do": "\xff"}',
+        b'\xef\xbb\xbf{"do": "it"}',
+        b'{"do": "a", "do": "b"}',
+        b' {"do" : "it"} \n',
+        b'{"do": 5}',
+        b"null",
+        b"[" * 2000,
+        b'{"do": "' + b"x" * 990 + b'"}',
+        b'{"do": "' + b"x" * 991 + b'"}',
+        b'{"do": "' + b"x" * 5000 + b'"}',
+    ],
+    ids=lambda body: repr(body[:20]) + str(len(body)),
+)
+@pytest.mark.parametrize("path", PATHS)
+def test_lane_answers_any_body_as_the_app_does(app: Flask, path: str, body: bytes) -> None:
+    told = both_answer(app, environ_of(path, body))
+    assert orjson.loads(told.body).keys() <= {"message", "path", "result", "own"}
+
+
+@HEAVY
+@given(JSON.map(lambda value: flask.json.dumps(value).encode()) | st.binary())
+def test_lane_answers_any_bytes_as_the_app_does(app: Flask, body: bytes) -> None:
+    told = both_answer(app, environ_of("/v1/MoodyModel", body))
+    assert told.status in (200, 400, 413, 500)
+
+
+@HEAVY
+@given(st.dictionaries(st.text(), JSON), st.text())
+def test_lane_answers_any_right_body_as_the_app_does(
+    app: Flask, others: dict[str, Any], what: str
+) -> None:
+    body = flask.json.dumps(others | {"do": what}).encode("utf-8", "surrogatepass")
+    assert both_answer(app, environ_of("/v1/MoodyModel", body)).status < 505
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"CONTENT_TYPE": kind}
+        for kind in (None, "", "text/plain", "application/x+json", "application/JSON", "multipart/")
+    ]
+    + [{"CONTENT_TYPE": "application/json; charset=utf-8"}]
+    + [
+        {"CONTENT_LENGTH": length}
+        for length in (None, "", "0", "5", "12", "40", "999999", "-1", "x", "²", "1" * 5000, " 12")
+    ]
+    + [{"REQUEST_METHOD": method} for method in ("GET", "HEAD", "PUT", "OPTIONS", "post")]
+    + [{"HTTP_ACCEPT": kind} for kind in ("text/html", "application/xml;q=1, */*;q=0")]
+    + [{"HTTP_ORIGIN": origin} for origin in ("https://a.example", "null", "")]
+    + [{"PATH_INFO": path} for path in ("/v1/MoodyModel/", "/v1/moodymodel", "/v1/NoModel", "")]
+    + [{"QUERY_STRING": "do=other"}, {"SCRIPT_NAME": "/under"}]
+    + [{"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}],
+    ids=lambda changes: "-".join(f"{key}={str(value)[:20]}" for key, value in changes.items()),
+)
+@pytest.mark.parametrize("path", PATHS)
+def test_lane_answers_any_request_as_the_app_does(
+    app: Flask, path: str, changes: dict[str, Any]
+) -> None:
+    told = both_answer(app, environ_of(path, b'{"do": "it"}') | environ_changes(changes))
+    assert told.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def environ_changes(changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the changes, an empty text for what is taken away, as PEP 3333 allows."""
+    return {key: "" if value is None else value for key, value in changes.items()}
+
+
+@pytest.mark.parametrize("key", ["CONTENT_TYPE", "CONTENT_LENGTH"])
+def test_lane_answers_without_a_key_as_the_app_does(app: Flask, key: str) -> None:
+    told = both_answer(app, asked("it", **{key: None}))
+    assert told.status == 400
+
+
+@pytest.mark.parametrize("body", [b"12", b'{"do": "it"}'], ids=["number", "object"])
+def test_lane_predicts_no_body_that_broke_off(app: Flask, body: bytes) -> None:
+    told = both_answer(app, environ_of("/v1/MoodyModel", body, CONTENT_LENGTH="500"))
+    assert told.status == 400
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        ("1000", 200),
+        ("0", 400),
+        ("-1", 400),
+        ("1.5", 400),
+        ("", 400),
+        ("²", 400),
+        ("9" * 300, 200),
+        ("9" * 400, 200),
+        ("9" * 5000, 200),
+    ],
+    ids=lambda value: str(value)[:5] + str(len(str(value))),
+)
+def test_lane_reads_the_callers_time_as_the_app_does(app: Flask, sent: str, status: int) -> None:
+    told = both_answer(app, asked("it", HTTP_X_REQUEST_TIMEOUT_MS=sent))
+    assert told.status == status
+
+
+@pytest.mark.parametrize("sent", ["a b", "é", "x" * 129, "", None], ids=repr)
+def test_lane_replaces_an_id_that_is_not_sane(app: Flask, sent: str | None) -> None:
+    environ = asked("it", HTTP_X_REQUEST_ID=sent)
+    assert not is_passed_on(app, environ)
+    answer = app.test_client().post("/v1/MoodyModel", json={"do": "it"}, headers={})
+    assert len(answer.headers["X-Request-ID"]) == 32
+
+
+def test_lane_passes_no_post_of_a_resource_by(app: Flask) -> None:
+    environ = environ_of("/v1/EagerModel", b'{"do": "it"}')
+    assert is_passed_on(app, environ)
+    assert both_answer(app, environ).body == b'{"own":{"do":"it"}}\n'
+
+
+@pytest.fixture
+def own_app(tmp_path: Path) -> Flask:
+    return create_app(Config(), [MoodyModelResource], tmp_path)
+
+
+def test_lane_passes_no_function_before_the_request_by(own_app: Flask) -> None:
+    own_app.before_request(lambda: Response("no key", 401))
+    assert is_passed_on(own_app, asked("it"))
+    assert both_answer(own_app, asked("it")).status == 401
+
+
+def test_lane_passes_no_function_after_the_request_by(own_app: Flask) -> None:
+    def mark(response: Response) -> Response:
+        response.headers["X-Marked"] = "yes"
+        return response
+
+    own_app.after_request(mark)
+    assert both_answer(own_app, asked("it")).headers["X-Marked"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("what", "status"), [("it", 200), ("raise", 500), ("flask", 200), ("field of body", 400)]
+)
+def test_request_is_counted_and_logged_once(
+    own_app: Flask, caplog: pytest.LogCaptureFixture, what: str, status: int
+) -> None:
+    client: FlaskClient = own_app.test_client()
+    requests = metrics.REQUESTS.labels("MoodyModel", str(status))._value
+    before = requests.get()
+    caplog.set_level(logging.INFO)
+    assert client.post("/v1/MoodyModel", json={"do": what}).status_code == status
+    lines = [record for record in caplog.records if record.getMessage().startswith("POST ")]
+    assert requests.get() == before + 1
+    assert [record.name for record in lines] == ["MoodyModel"]
+
+
+@pytest.mark.parametrize("what", ["raise", "unknown"])
+def test_lane_logs_what_it_does_not_tell(
+    app: Flask, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    both_answer(app, asked(what))
+    assert caplog.text.count(f"request {ID} failed") == 2
+    assert caplog.text.count("secret") >= 2
