@@ -92,7 +92,7 @@ def test_place_goes_on_counting_after_a_restart(tmp_path: Path) -> None:
 def test_queue_depth_of_a_dead_place_counts_no_more(tmp_path: Path) -> None:
     run(COUNT, tmp_path, "http-0")
     run(COUNT, tmp_path, "http-1")
-    mark_process_dead("http-0", str(tmp_path))  # type: ignore[arg-type]
+    mark_process_dead("http-0", str(tmp_path))
     shown = samples(run(SHOW, tmp_path, "http-2"))
     assert shown["model_queue_depth", "AModel"] == 3
     assert shown["model_requests_total", "AModel"] == 4

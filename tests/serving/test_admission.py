@@ -22,11 +22,11 @@ def admitted(admission: Admission, name: str, stack: ExitStack) -> int:
 
 
 def in_flight(name: str) -> float:
-    return metrics.IN_FLIGHT.labels(name)._value.get()
+    return float(metrics.IN_FLIGHT.labels(name)._value.get())
 
 
 def shed(name: str) -> float:
-    return metrics.SHED.labels(name)._value.get()
+    return float(metrics.SHED.labels(name)._value.get())
 
 
 def test_admission_bounds_each_model_by_itself() -> None:

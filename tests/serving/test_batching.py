@@ -45,7 +45,7 @@ def batches(queue: Queue) -> list[list[int]]:
 
 
 def dropped(why: str) -> float:
-    return metrics.DROPPED.labels("AModel", why)._value.get()
+    return float(metrics.DROPPED.labels("AModel", why)._value.get())
 
 
 @pytest.mark.parametrize(

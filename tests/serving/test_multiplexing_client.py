@@ -128,9 +128,7 @@ def test_client_calls_back_what_is_cancelled(run: Run, serve: Serve, gate: Gate)
     run(test)
 
 
-def test_client_asks_the_successor_of_a_killed_replica(
-    run: Run, serve: Serve, gate: Gate
-) -> None:
+def test_client_asks_the_successor_of_a_killed_replica(run: Run, serve: Serve, gate: Gate) -> None:
     first, retried = serve(0), metrics.RETRIED.labels(NAME)._value
 
     async def test(client: MultiplexingClient) -> None:
@@ -197,9 +195,7 @@ def test_client_loses_none_of_those_that_were_with_a_killing_one(
 
 
 @pytest.mark.parametrize("in_s", [-1.0, 0.0, 0.05], ids=str)
-def test_client_waits_for_a_replica_until_the_deadline(
-    run: Run, in_s: float, sockets: Path
-) -> None:
+def test_client_waits_for_a_replica_until_the_deadline(run: Run, in_s: float) -> None:
     async def test(client: MultiplexingClient) -> None:
         with pytest.raises(DeadlineExceeded, match="ObedientModel did not answer in time"):
             await ask(client, "batch", "a", in_s=in_s)

@@ -61,7 +61,7 @@ def wait_until_listed(client: ThreadClient, count: int) -> None:
 
 
 def retried() -> float:
-    return metrics.RETRIED.labels(NAME)._value.get()
+    return float(metrics.RETRIED.labels(NAME)._value.get())
 
 
 def test_client_gives_each_thread_the_answer_to_its_question(

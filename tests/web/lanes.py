@@ -65,7 +65,7 @@ def is_passed_on(app: Flask, environ: Environ) -> bool:
         asked.append(environ)
         return behind(environ, start_response)
 
-    lane._behind = listening  # type: ignore[assignment]
+    lane._behind = listening
     try:
         answer(lane, environ)
     finally:

@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import flask
 import orjson
@@ -11,28 +11,13 @@ from flask import Flask, Response
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from werkzeug.exceptions import Conflict
 
-from model_serving import errors, metrics
+from model_serving import metrics
 from model_serving.app import create_app
 from model_serving.config import Config
-from model_serving.serving import InvalidInstance, Model
-from model_serving.web import Example, ModelResource
 from tests.web.lanes import ID, both_answer, environ_of, is_passed_on
+from tests.web.moody import ERRORS, MoodyModelResource, asked, moody_app
 
-NAME: dict[str, Any] = {"type": "object", "properties": {"do": {"type": "string"}}}
-ERRORS: dict[str, Exception] = {
-    "bad": errors.BadRequest("so not"),
-    "field": errors.InvalidBody("so not", "/do"),
-    "left": errors.CallerLeft(),
-    "failed": errors.ModelFailed(),
-    "not ready": errors.ModelNotReady("not yet", 7),
-    "overloaded": errors.Overloaded(),
-    "late": errors.DeadlineExceeded(),
-    "plain": errors.ServiceError(),
-    "unknown": KeyError("secret"),
-    "conflict": Conflict("secret"),
-}
 PATHS = ["/v1/MoodyModel", "/v1/EagerModel"]
 HEAVY = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 JSON = st.recursive(
@@ -42,59 +27,9 @@ JSON = st.recursive(
 )
 
 
-class MoodyModel(Model):
-    """Do as it is told."""
-
-    def predict(self, instances: list[Any]) -> list[Any]:
-        return [self.act(instance.get("do")) for instance in instances]
-
-    def act(self, what: Any) -> Any:
-        if what == "raise":
-            raise RuntimeError("secret")
-        if what == "refuse":
-            return InvalidInstance("not this one")
-        return {"set": {1}, "nan": float("nan"), "text": "Ω\n"}.get(what, what)
-
-
-class MoodyModelResource(ModelResource):
-    model = MoodyModel
-    schema = NAME
-    response_schema = {"type": "object"}
-    examples = (Example({"do": "it"}, {"result": "it"}),)
-
-    def to_instance(self, body: Any) -> Any:
-        if body.get("do") in ("flask", "field of body"):
-            return {"do": flask.request.method} if body["do"] == "flask" else _raise("field")
-        return body
-
-    def to_response(self, prediction: Any) -> Any:
-        return _raise(prediction) if prediction in ERRORS else {"result": prediction}
-
-
-def _raise(what: str) -> NoReturn:
-    raise ERRORS[what]
-
-
-class EagerModel(MoodyModel):
-    """Have a resource with a post of its own."""
-
-
-class EagerModelResource(MoodyModelResource):
-    model = EagerModel
-
-    def post(self) -> Any:
-        return {"own": flask.request.get_json()}
-
-
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    conf_dir: Path = tmp_path_factory.mktemp("conf")
-    resources = [MoodyModelResource, EagerModelResource]
-    return create_app(Config(max_content_length=1000), resources, conf_dir)
-
-
-def asked(what: Any, **changes: Any) -> dict[str, Any]:
-    return environ_of("/v1/MoodyModel", orjson.dumps({"do": what}), **changes)
+    return moody_app(tmp_path_factory.mktemp("conf"))
 
 
 @pytest.mark.parametrize(
@@ -165,78 +100,6 @@ def test_lane_answers_any_right_body_as_the_app_does(
 ) -> None:
     body = flask.json.dumps(others | {"do": what}).encode("utf-8", "surrogatepass")
     assert both_answer(app, environ_of("/v1/MoodyModel", body)).status < 505
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"CONTENT_TYPE": kind}
-        for kind in (None, "", "text/plain", "application/x+json", "application/JSON", "multipart/")
-    ]
-    + [{"CONTENT_TYPE": "application/json; charset=utf-8"}]
-    + [
-        {"CONTENT_LENGTH": length}
-        for length in (None, "", "0", "5", "12", "40", "999999", "-1", "x", "²", "1" * 5000, " 12")
-    ]
-    + [{"REQUEST_METHOD": method} for method in ("GET", "HEAD", "PUT", "OPTIONS", "post")]
-    + [{"HTTP_ACCEPT": kind} for kind in ("text/html", "application/xml;q=1, */*;q=0")]
-    + [{"HTTP_ORIGIN": origin} for origin in ("https://a.example", "null", "")]
-    + [{"PATH_INFO": path} for path in ("/v1/MoodyModel/", "/v1/moodymodel", "/v1/NoModel", "")]
-    + [{"QUERY_STRING": "do=other"}, {"SCRIPT_NAME": "/under"}]
-    + [{"HTTP_TRANSFER_ENCODING": "chunked", "wsgi.input_terminated": True}],
-    ids=lambda changes: "-".join(f"{key}={str(value)[:20]}" for key, value in changes.items()),
-)
-@pytest.mark.parametrize("path", PATHS)
-def test_lane_answers_any_request_as_the_app_does(
-    app: Flask, path: str, changes: dict[str, Any]
-) -> None:
-    told = both_answer(app, environ_of(path, b'{"do": "it"}') | environ_changes(changes))
-    assert told.headers["X-Content-Type-Options"] == "nosniff"
-
-
-def environ_changes(changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the changes, an empty text for what is taken away, as PEP 3333 allows."""
-    return {key: "" if value is None else value for key, value in changes.items()}
-
-
-@pytest.mark.parametrize("key", ["CONTENT_TYPE", "CONTENT_LENGTH"])
-def test_lane_answers_without_a_key_as_the_app_does(app: Flask, key: str) -> None:
-    told = both_answer(app, asked("it", **{key: None}))
-    assert told.status == 400
-
-
-@pytest.mark.parametrize("body", [b"12", b'{"do": "it"}'], ids=["number", "object"])
-def test_lane_predicts_no_body_that_broke_off(app: Flask, body: bytes) -> None:
-    told = both_answer(app, environ_of("/v1/MoodyModel", body, CONTENT_LENGTH="500"))
-    assert told.status == 400
-
-
-@pytest.mark.parametrize(
-    ("sent", "status"),
-    [
-        ("1000", 200),
-        ("0", 400),
-        ("-1", 400),
-        ("1.5", 400),
-        ("", 400),
-        ("²", 400),
-        ("9" * 300, 200),
-        ("9" * 400, 200),
-        ("9" * 5000, 200),
-    ],
-    ids=lambda value: str(value)[:5] + str(len(str(value))),
-)
-def test_lane_reads_the_callers_time_as_the_app_does(app: Flask, sent: str, status: int) -> None:
-    told = both_answer(app, asked("it", HTTP_X_REQUEST_TIMEOUT_MS=sent))
-    assert told.status == status
-
-
-@pytest.mark.parametrize("sent", ["a b", "é", "x" * 129, "", None], ids=repr)
-def test_lane_replaces_an_id_that_is_not_sane(app: Flask, sent: str | None) -> None:
-    environ = asked("it", HTTP_X_REQUEST_ID=sent)
-    assert not is_passed_on(app, environ)
-    answer = app.test_client().post("/v1/MoodyModel", json={"do": "it"}, headers={})
-    assert len(answer.headers["X-Request-ID"]) == 32
 
 
 def test_lane_passes_no_post_of_a_resource_by(app: Flask) -> None:
