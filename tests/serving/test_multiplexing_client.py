@@ -16,21 +16,13 @@ from model_serving.serving.multiplexing_client import MultiplexingClient
 from model_serving.serving.registry import FAILURE_NAME, Registry
 from model_serving.serving.run_dir import GenerationDir
 from model_serving.serving.wire import Answer, Outcome
-from tests.serving.replicas import Gate, Replicas, RunningReplica
+from tests.serving.replicas import Gate, RunningReplica
 
 NAME = "ObedientModel"
 PATIENCE_S = 60.0
 Test = Callable[[MultiplexingClient], Coroutine[Any, Any, None]]
-
-
-@pytest.fixture
-def sockets(folder: Path) -> Path:
-    return GenerationDir(folder).sockets(NAME)
-
-
-@pytest.fixture
-def gate(folder: Path) -> Gate:
-    return Gate(folder / "gate")
+Run = Callable[[Test], None]
+Serve = Callable[[int], RunningReplica]
 
 
 @pytest.fixture
@@ -47,22 +39,6 @@ def run(folder: Path) -> Iterator[Callable[[Test], None]]:
 
     yield lambda test: asyncio.run(in_loop(test))
     registry._listeners.clear()  # Their loop has ended.
-
-
-@pytest.fixture
-def serve(replicas: Replicas, sockets: Path) -> Callable[[int], RunningReplica]:
-    """Return a function that starts a replica in a place."""
-
-    def start(index: int) -> RunningReplica:
-        replica = replicas.start(sockets / f".{index}")
-        replica.path = replica.path.rename(sockets / f"{index}.{replica.process.pid}")
-        return replica
-
-    return start
-
-
-Serve = Callable[[int], RunningReplica]
-Run = Callable[[Test], None]
 
 
 async def ask(client: MultiplexingClient, *instance: Any, in_s: float = PATIENCE_S) -> Answer:

@@ -16,15 +16,11 @@ from model_serving.serving.registry import FAILURE_NAME, Registry
 from model_serving.serving.run_dir import GenerationDir
 from model_serving.serving.thread_client import ThreadClient
 from model_serving.serving.wire import Answer, Outcome
-from tests.serving.replicas import Gate, Replicas, RunningReplica
+from tests.serving.replicas import Gate, RunningReplica
 
 NAME = "ObedientModel"
 PATIENCE_S = 60.0
-
-
-@pytest.fixture
-def sockets(folder: Path) -> Path:
-    return GenerationDir(folder).sockets(NAME)
+Serve = Callable[[int], RunningReplica]
 
 
 @pytest.fixture
@@ -33,21 +29,6 @@ def client(folder: Path) -> Iterator[ThreadClient]:
     yield client
     for link in client._links.values():
         link.close()
-
-
-@pytest.fixture
-def serve(replicas: Replicas, sockets: Path) -> Callable[[int], RunningReplica]:
-    """Return a function that starts a replica in a place."""
-
-    def start(index: int) -> RunningReplica:
-        replica = replicas.start(sockets / f".{index}")
-        replica.path = replica.path.rename(sockets / f"{index}.{replica.process.pid}")
-        return replica
-
-    return start
-
-
-Serve = Callable[[int], RunningReplica]
 
 
 def ask(client: ThreadClient, *instance: Any, in_s: float = PATIENCE_S) -> Answer:
