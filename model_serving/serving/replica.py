@@ -190,8 +190,7 @@ def main(channel_fd: str, lifeline_fd: str, name: str) -> None:
     # What is loaded stays: the garbage collector need not look through it again and again.
     gc.collect()
     gc.freeze()
-    with suppress(Leaving):
-        Replica(name, order.index, model, order.conf.serving, listener, int(lifeline_fd)).serve()
+    Replica(name, order.index, model, order.conf.serving, listener, int(lifeline_fd)).serve()
 
 
 def _leave(*_: object) -> None:
@@ -207,4 +206,5 @@ def _receive_order(channel: socket.socket) -> Order:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with suppress(Leaving):
+        main(*sys.argv[1:])
