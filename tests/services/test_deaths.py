@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -109,3 +110,20 @@ def test_stop_under_load_answers_every_accepted_request(faulty: FaultyService) -
     ]
     wait_until(lambda: not living(processes), "all processes have ended")
     assert not run_dir.exists()
+
+
+def call_on(url: str) -> None:
+    """Call again and again, each time by a new connection, until one fails."""
+    while True:
+        httpx.get(f"{url}/healthz", timeout=10, trust_env=False)
+
+
+def test_stop_refuses_new_callers_at_once(faulty: FaultyService) -> None:
+    """One who waited in vain for the end of others' requests could have gone elsewhere."""
+    with ThreadPoolExecutor() as pool, faulty.paused("FaultyModel"):
+        pool.submit(faulty.ask, "FaultyModel", "echo", 1)
+        faulty.wait_for_depth("FaultyModel", 1)
+        psutil.Process(faulty.pid).send_signal(signal.SIGTERM)
+        wait_until(lambda: "Handling signal: term" in faulty.log(), "the stop begins")
+        with pytest.raises((httpx.ConnectError, httpx.ReadError)):
+            call_on(faulty.url)
