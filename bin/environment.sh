@@ -14,7 +14,7 @@ fail() {
     exit 1
 }
 
-if [[ $# -gt 0 && $(basename "$0") != test.sh ]]; then
+if [[ $# -gt 0 && ! $(basename "$0") =~ ^(test.sh|load|faults)$ ]]; then
     fail "takes no arguments; settings come from the environment: PORT=8000 bin/start.sh"
 fi
 command -v python3 >/dev/null || fail "python3 is missing: install Python 3.11 or newer"
