@@ -14,7 +14,7 @@ fail() {
     exit 1
 }
 
-if [[ $# -gt 0 && ! $(basename "$0") =~ ^(test.sh|load|faults)$ ]]; then
+if [[ $# -gt 0 && $(basename "$0") == *.sh && $(basename "$0") != test.sh ]]; then
     fail "takes no arguments; settings come from the environment: PORT=8000 bin/start.sh"
 fi
 command -v python3 >/dev/null || fail "python3 is missing: install Python 3.11 or newer"
@@ -60,4 +60,17 @@ python_as_service() {
     local -a environment
     mapfile -d '' -t environment <"/proc/$1/environ"
     env --ignore-environment "${environment[@]}" LOG_CONSOLE=false .venv/bin/python "${@:2}"
+}
+
+# need PROGRAM PACKAGE: install a program of the system that tests or benchmarks use.
+need() {
+    command -v "$1" >/dev/null && return
+    if [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
+        echo "installing $2 ..."
+        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$2" >/dev/null
+    elif [[ ${CI:-} == true ]]; then
+        fail "$1 is missing: apt-get install $2"
+    else
+        echo "$1 is missing, so the tests with it are skipped: apt-get install $2" >&2
+    fi
 }

@@ -1,8 +1,8 @@
 """The processes of this folder's service: processes.py <pid_file> <what> [<timeout_s>].
 
 `pid` prints the process id of the master if it runs, `workers` those of its workers, `supervisor`
-that of the supervisor. `end` asks the service to end, waits, and kills what is left when the time is
-over. It needs the standard library alone.
+that of the supervisor. `end` asks the service to end, waits, and kills what is left when the time
+is over. It needs the standard library alone.
 
 A pid file may be stale: its number may by now be another program's, and a master that was killed
 leaves workers, which keep the port for a moment, and models. So what counts is a gunicorn, a

@@ -1,8 +1,8 @@
 """The catalogue: the program that tells the supervisor what is to be served.
 
-It loads the service as gunicorn would, so that a version that cannot be served is refused before it
-replaces anything: ``python -m model_serving.catalogue <channel>``. Then it checks, for
-the first replica of each model, what that predicts for its resource's examples.
+``python -m model_serving.catalogue <channel> [check]``. With ``check`` it loads the service as
+gunicorn would, so that a version that cannot be served is refused before it replaces anything. Then
+it checks, for the first replica of each model, what that predicts for its resource's examples.
 """
 
 import contextlib
@@ -57,10 +57,22 @@ class Entry:
 
 
 def take_stock() -> dict[str, Entry]:
-    """Load the service, and return the models that run in processes of their own.
+    """Return the models that run in processes of their own.
 
     Raises:
-        Exception: the service cannot be loaded.
+        ConfigError, DeclarationError: what they declare is wrong.
+    """
+    return {
+        specification.name: Entry(specification, resource)
+        for specification, resource in models_in_processes(load_config())
+    }
+
+
+def check_service() -> None:
+    """Load the service as gunicorn would.
+
+    Raises:
+        Exception: it cannot be loaded.
     """
     printed = io.StringIO()
     sys.argv = ["gunicorn", "--config", "conf/gunicorn.conf.py", "main:app"]
@@ -70,18 +82,20 @@ def take_stock() -> dict[str, Entry]:
             service = WSGIApplication()
     except SystemExit:
         raise ConfigError(printed.getvalue().strip().rpartition("\n")[2]) from None
-    service.load()
-    return {
-        specification.name: Entry(specification, resource)
-        for specification, resource in models_in_processes(load_config())
-    }
+    models = service.load().test_client().get("/v1").json["models"]
+    outside = {specification.name for specification, _ in models_in_processes(load_config())}
+    failed = [model["name"] for model in models if model.get("state") == "failed"]
+    if failed := [name for name in failed if name not in outside]:
+        raise ConfigError(f"{', '.join(failed)} cannot be loaded; the log says why")
 
 
-def main(channel_fd: str) -> None:
+def main(channel_fd: str, command: str = "") -> None:
     """Tell what is to be served, then judge predictions for as long as the supervisor asks."""
     with socket.socket(fileno=int(channel_fd)) as channel:
         try:
             configure_logging(load_config())
+            if command == "check":
+                check_service()
             entries = take_stock()
             plans = [entry.plan for entry in entries.values()]
             message = encode(Contents(plans, load_config().start_timeout_s))

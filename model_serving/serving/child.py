@@ -34,7 +34,9 @@ class Process:
     @classmethod
     def take_over(cls, pid: int, born: int) -> "Process | None":
         """Return the process that a supervisor before this one started, if it still runs."""
-        return Process(pid) if pid and birth(pid) == born else None
+        with suppress(ProcessLookupError):
+            return Process(pid) if pid and birth(pid) == born else None
+        return None
 
     async def ended(self) -> str:
         """Wait for the end, and say how it came."""

@@ -47,14 +47,17 @@ class Generation:
         self._slots: list[Slot] = []
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def load(self, group: asyncio.TaskGroup) -> None:
+    async def load(self, group: asyncio.TaskGroup, is_checked: bool = False) -> None:
         """Start all replicas, and return when each has come to serve or failed for once.
+
+        ``is_checked``: whether the HTTP side is tried as well.
 
         Raises:
             Refused: there is no list of models.
         """
         self._is_loading = True
-        await self._open_catalogue()
+        await self._open_catalogue(*["check"] * is_checked)
+        self.status.error = None
         self.status.models = {
             plan.name: [ReplicaStatus(index) for index in range(plan.conf.serving.replicas)]
             for plan in self._contents.models
@@ -147,9 +150,9 @@ class Generation:
             if not self._is_loading:
                 await self._close_catalogue()
 
-    async def _open_catalogue(self) -> Child:
+    async def _open_catalogue(self, *arguments: str) -> Child:
         catalogue = self._catalogue = await Child.start(
-            self._catalogue_module, environ={PLACE_VARIABLE: "catalogue"}
+            self._catalogue_module, *arguments, environ={PLACE_VARIABLE: "catalogue"}
         )
         try:
             contents = await catalogue.receive(Contents, CATALOGUE_TIMEOUT_S)

@@ -12,7 +12,14 @@ from model_serving.serving.run_dir import GenerationDir
 
 FAILURE_NAME = ".failed"  # A file in a model's folder: why its replicas could not be loaded.
 
-_CHANGES = flags.CREATE | flags.CLOSE_WRITE | flags.MOVED_TO | flags.MOVED_FROM | flags.DELETE
+_CHANGES = (
+    flags.CREATE
+    | flags.CLOSE_WRITE
+    | flags.MOVED_TO
+    | flags.MOVED_FROM
+    | flags.DELETE
+    | flags.DELETE_SELF
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Registry:
         }
         self._changed = threading.Condition()
         self._listings = {name: _listing(path) for name, path in self._folders.items()}
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], object]] = []
         threading.Thread(
             target=self._watch, args=(watches,), name="replica registry", daemon=True
         ).start()
@@ -51,7 +58,7 @@ class Registry:
                 lambda: self._listings[name] != seen, max(0.0, deadline_s - time.monotonic())
             )
 
-    def listen(self, listener: Callable[[], None]) -> None:
+    def listen(self, listener: Callable[[], object]) -> None:
         """Call ``listener`` in the watching thread after each change."""
         self._listeners.append(listener)
 
@@ -71,5 +78,5 @@ def _listing(folder: Path) -> Listing:
         sockets = frozenset(str(path) for path in folder.iterdir() if path.name[0] != ".")
         failure = folder / FAILURE_NAME
         return Listing(sockets, failure.read_text(encoding="utf-8") if failure.exists() else None)
-    except FileNotFoundError:  # The generation has been removed.
-        return Listing(frozenset())
+    except FileNotFoundError:  # A generation ends before its last users if the service is killed.
+        return Listing(frozenset(), "the service has ended")

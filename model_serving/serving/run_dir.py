@@ -14,14 +14,20 @@
 What ``ls`` shows is what serves. The path is short, as that of a Unix socket must be (108 bytes).
 """
 
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from model_serving.place import RUN_DIR_VARIABLE
+
+_PREFIX = "model-serving-"
+_LONGEST_PARENT = 32  # characters, so that 50 are left for the name of a model
+_UNLOCKED_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,22 @@ class RunDir:
 
     @classmethod
     def create(cls) -> "RunDir":
-        """Make the folder, with its first generation."""
-        run_dir = cls(Path(tempfile.mkdtemp(prefix="model-serving-")))
+        """Make the folder, with its first generation, and remove what killed services have left."""
+        parent = Path(tempfile.gettempdir())
+        if len(str(parent)) > _LONGEST_PARENT:
+            parent = Path("/tmp")  # noqa: S108
+        for path in parent.glob(f"{_PREFIX}*"):
+            _remove_if_dead(path)
+        run_dir = cls(Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent)))
         run_dir.metrics.mkdir()
         run_dir.make_current(run_dir.make_generation(1))
         return run_dir
+
+    def lock(self) -> int:
+        """Mark the folder as used while the descriptor is open; systemd-tmpfiles(8) asks, too."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        return descriptor
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "RunDir | None":
@@ -119,3 +136,19 @@ class RunDir:
     def remove(self) -> None:
         """Remove the whole folder."""
         shutil.rmtree(self.path, ignore_errors=True)
+
+
+def _remove_if_dead(path: Path) -> None:
+    """Remove a run folder of this user that is locked by nobody."""
+    try:
+        state = path.stat()
+        if state.st_uid != os.getuid() or time.time() - state.st_mtime < _UNLOCKED_S:
+            return
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        return

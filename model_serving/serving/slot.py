@@ -55,7 +55,7 @@ class Slot:
         while True:
             try:
                 child = self._child or await self._start()
-            except NotLoaded as error:
+            except (NotLoaded, OSError) as error:
                 self._log.error("replica %d is not loaded: %s", self.status.index, error)
                 self._note("failed", str(error))
                 self.settled.set()
@@ -134,10 +134,13 @@ class Slot:
 
     def _note(self, state: State, error: str | None = None) -> None:
         failure = self._folder / FAILURE_NAME
-        if state == "ready":
-            failure.unlink(missing_ok=True)
-        elif state == "failed":
-            failure.write_text(str(error), encoding="utf-8")
+        try:
+            if state == "ready":
+                failure.unlink(missing_ok=True)
+            elif state == "failed":
+                failure.write_text(str(error), encoding="utf-8")
+        except OSError as trouble:  # A full disk is no reason to stop serving.
+            self._log.error("cannot note the failure: %s", trouble)
         if state != self.status.state:
             self.status.since = time.time()
         self.status.state = state

@@ -28,6 +28,7 @@ class Supervision:
         """Make the run folder, announce it to the processes below, and start."""
         self._catalogue = catalogue
         self._run_dir = RunDir.create()
+        self._lock = self._run_dir.lock()
         self._reader, self._writer = os.pipe()
         os.environ.update(SINGLE_THREADED | os.environ)
         os.environ[RUN_DIR_VARIABLE] = str(self._run_dir.path)

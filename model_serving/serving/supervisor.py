@@ -16,6 +16,7 @@ from model_serving.config import load_config
 from model_serving.log import configure_logging
 from model_serving.serving.generation import Generation, Refused
 from model_serving.serving.run_dir import RunDir
+from model_serving.serving.slot import LAST_DELAY_S
 from model_serving.serving.status import GenerationStatus, Status, read_status, write_status
 
 _log = logging.getLogger("supervisor")
@@ -76,12 +77,14 @@ class Supervisor:
     async def _start(self, group: asyncio.TaskGroup) -> None:
         """Load the first generation; a model that fails leaves the others serving."""
         generation = self._generation(GenerationStatus(self._status.current))
-        try:
-            await generation.load(group)
-        except Refused as error:
-            _log.error("nothing can be served: %s", error)
-            generation.status.error = str(error)
-            self._changed()
+        while True:
+            try:
+                return await generation.load(group)
+            except Refused as error:
+                _log.error("nothing can be served: %s", error)
+                generation.status.error = str(error)
+                self._changed()
+            await asyncio.sleep(LAST_DELAY_S)
 
     async def _load_new(self, group: asyncio.TaskGroup) -> None:
         """Load the version that is on the disk; unless all of it serves, the old one stays."""
@@ -96,7 +99,7 @@ class Supervisor:
         new = self._generation(GenerationStatus(old.status.number + 1))
         self._run_dir.make_generation(new.status.number)
         try:
-            await new.load(group)
+            await new.load(group, is_checked=True)
             if errors := new.errors():
                 raise Refused("; ".join(errors))
         except Refused as error:

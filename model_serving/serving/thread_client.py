@@ -17,15 +17,7 @@ from model_serving.errors import (
 )
 from model_serving.serving.connection import READ_BYTES
 from model_serving.serving.registry import Registry
-from model_serving.serving.wire import Answer, FrameReader, Outcome, Question, encode
-
-
-class ReplicaGone(Exception):
-    """The connection broke before the answer came."""
-
-    def __init__(self, was_predicting: bool = False) -> None:
-        self.was_predicting = was_predicting
-        super().__init__()
+from model_serving.serving.wire import Answer, FrameReader, Outcome, Question, ReplicaGone, encode
 
 
 class _Connection:
@@ -64,13 +56,13 @@ class _Connection:
                 self._wait(select.POLLIN, question.deadline_s, caller)
                 data = self._socket.recv(READ_BYTES)
                 if not data:
-                    raise ReplicaGone(was_predicting)
+                    raise ReplicaGone(True, was_predicting)
                 for answer in self._reader.feed(data):
                     if answer.outcome != Outcome.STARTED:
                         return answer
                     was_predicting = True
         except ConnectionError:
-            raise ReplicaGone(was_predicting) from None
+            raise ReplicaGone(True, was_predicting) from None
         finally:
             if caller is not None:
                 self._poll.unregister(caller)
@@ -142,8 +134,9 @@ class ThreadClient:
             except ReplicaGone as gone:
                 if gone.was_predicting:
                     raise ModelFailed from RuntimeError("the instance killed its replica twice")
-                metrics.RETRIED.labels(self._name).inc()
-                question.alone = True
+                if gone.was_asked:
+                    metrics.RETRIED.labels(self._name).inc()
+                    question.alone = True
             finally:
                 with self._lock:
                     link.in_flight -= 1
@@ -192,4 +185,4 @@ class ThreadClient:
             raise Overloaded(f"{self._name} has too many requests in flight") from None
         except OSError:  # The replica has died, and its socket is still listed.
             self._refused.add(link.path)
-            raise ReplicaGone from None
+            raise ReplicaGone(was_asked=False) from None

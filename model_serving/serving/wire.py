@@ -53,6 +53,19 @@ class Answer(msgspec.Struct, array_like=True):
     value: Any = None
 
 
+class ReplicaGone(Exception):
+    """The connection broke before the answer came.
+
+    ``was_asked`` says that the replica may have seen the question, ``was_predicting`` that it was
+    alone with it.
+    """
+
+    def __init__(self, was_asked: bool, was_predicting: bool = False) -> None:
+        self.was_asked = was_asked
+        self.was_predicting = was_predicting
+        super().__init__()
+
+
 _encoder = msgspec.msgpack.Encoder()
 
 

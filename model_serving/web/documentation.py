@@ -18,12 +18,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Documentation:
-    """One method of one route; ``query`` maps the parameters of its query to their descriptions."""
+    """One method of one route.
+
+    ``query`` maps the parameters of its query to their descriptions, ``headers`` the headers that
+    it reads to their schemas.
+    """
 
     summary: str
     answers: Mapping[int, Answer]
     errors: Sequence[int] = (500,)
     query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, Schema] = field(default_factory=dict)
 
 
 def documented(documentation: Documentation) -> Callable[[Method], Method]:

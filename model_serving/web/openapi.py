@@ -7,8 +7,10 @@ from typing import Any
 from flask_restful import Resource
 
 from model_serving import __version__
+from model_serving.errors import Unavailable
 from model_serving.web.documentation import Answer, Documentation, documentation_of, documented
 from model_serving.web.model_resource import Example, ModelResource, description_of, served_name
+from model_serving.web.response import TIMEOUT_HEADER
 from model_serving.web.schema import rebased
 from model_serving.web.uploads import FileFields
 
@@ -26,7 +28,7 @@ _ERRORS = {
     400: "The body is not JSON, breaks its schema, or is refused by the model",
     413: "The body is too large",
     500: "Internal server error",
-    503: "A model is not ready",
+    503: "A model is not ready, or has too many requests in flight",
     504: "The model did not answer in time",
 }
 
@@ -117,7 +119,8 @@ def _operation(route: Route, method: str, components: _Components) -> Json:
         "parameters": [
             {"name": key, "in": "query", "description": words, "schema": {"type": "string"}}
             for key, words in said.query.items()
-        ],
+        ]
+        + [{"name": key, "in": "header", "schema": schema} for key, schema in said.headers.items()],
         "responses": _responses(said, examples, name, components),
     }
     if body_schema is not None:
@@ -131,6 +134,14 @@ def _prediction(resource: type[ModelResource]) -> Documentation:
         f"Predict with {served_name(resource)}",
         {200: Answer("The prediction", resource.response_schema)},
         errors=(400, 413, 500, 503, 504),
+        headers={
+            TIMEOUT_HEADER: {
+                "type": "integer",
+                "minimum": 1,
+                "description": "How long you wait for the answer, where that is less than the "
+                "model's own limit. After that the answer is 504.",
+            }
+        },
     )
 
 
@@ -151,6 +162,12 @@ def _responses(
     for status in said.errors:
         content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
         responses[str(status)] = {"description": _ERRORS[status], "content": content}
+        if status == Unavailable.status:
+            seconds = {
+                "schema": {"type": "integer"},
+                "description": "Seconds, after which to retry",
+            }
+            responses[str(status)]["headers"] = {"Retry-After": seconds}
     return responses
 
 
