@@ -86,7 +86,7 @@ def _why(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "timeout"
     if isinstance(error, aiohttp.ClientConnectorError):
-        refused = isinstance(error.os_error, ConnectionRefusedError)
+        refused = isinstance(error.os_error, ConnectionError)
         return REFUSED if refused else f"not connected: {os.strerror(error.errno or 0)}"
     return "reset" if isinstance(error, OSError) else "disconnected"
 

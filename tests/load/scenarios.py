@@ -8,7 +8,6 @@ import time
 import psutil
 
 from tests.load.client import Load
-from tests.load.figures import REFUSED
 from tests.load.overload import overload
 from tests.load.service import (
     FAULTS_FILE,
@@ -112,7 +111,7 @@ async def reload_broken(stage: Stage) -> None:
 
 async def stop(stage: Stage) -> None:
     """Stop the service while a slow model, and then a quick one, is called."""
-    stage.excused_reasons.add(REFUSED)
+    stage.may_be_refused = True
     for target in (faults_target(stage.service, stage.target), stage.target):
         await asyncio.to_thread(stage.service.start)
         below = tree(stage.service.project.master.pid)
@@ -126,7 +125,7 @@ async def stop(stage: Stage) -> None:
 
 async def kill_master(stage: Stage) -> None:
     """Kill gunicorn's master; start at once, and once more when all is gone."""
-    stage.excused_reasons |= {REFUSED, "reset", "disconnected", "timeout"}
+    stage.may_be_refused = stage.may_be_lost = True
     for is_waiting in (False, True):
         await asyncio.to_thread(stage.service.start)
         below = tree(stage.service.project.master.pid)

@@ -125,7 +125,7 @@ def own_service(folder: Path) -> Iterator[Service]:
         ignored = shutil.ignore_patterns(".*", "tmp", "__pycache__")
         shutil.copytree(folder, project.folder, ignore=ignored)
         _add_model(project.folder)
-        _lend_environment(project.folder)
+        lend_environment(project.folder, ".venv", "requirements.txt")
         try:
             yield Service(project, f"http://127.0.0.1:{free_port()}", is_own=True)
         finally:
@@ -145,17 +145,17 @@ def _add_model(folder: Path) -> None:
         listed.write("RESOURCES.append(FaultsModelResource)\n")
 
 
-def _lend_environment(folder: Path) -> None:
-    """Make the copy's .venv out of the one that runs this, so that nothing is installed."""
-    venv, lent = folder / ".venv", Path(sys.prefix)
+def lend_environment(folder: Path, name: str, requirements: str) -> None:
+    """Make a project's environment out of the one that runs this, so that nothing is installed."""
+    venv, lent = folder / name, Path(sys.prefix)
     venv.mkdir()
-    (venv / "bin").symlink_to(lent / "bin")
-    (venv / "lib").symlink_to(lent / "lib")
+    for part in ("bin", "lib"):
+        (venv / part).symlink_to(lent / part)
     shutil.copy(lent / "pyvenv.cfg", venv)
     # What make_venv of bin/environment.sh asks for.
-    marks = """
-        echo "$(python3 --version) in $PWD" >.venv/base
-        cat requirements.txt requirements.txt | cksum >.venv/installed
+    marks = f"""
+        echo "$(python3 --version) in $PWD" >{name}/base
+        cat requirements.txt {requirements} | cksum >{name}/installed
     """
     subprocess.run(["bash", "-ec", marks], cwd=folder, check=True)
 

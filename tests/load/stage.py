@@ -34,9 +34,11 @@ class Stage:
     started_s: float = field(default_factory=time.monotonic)
     stepped_s: float = 0.0
     figures: list[Figures] = field(default_factory=list)
-    # What may be lost: by the clients' ends of connections, by reason.
+    # What may happen to requests: to find nobody who listens, to be lost on these connections (by
+    # the clients' ends), or to be lost at all.
+    may_be_refused: bool = False
+    may_be_lost: bool = False
     excused_ports: set[int] = field(default_factory=set)
-    excused_reasons: set[str] = field(default_factory=set)
     remarks: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
 
@@ -68,10 +70,7 @@ class Stage:
         """Sum up."""
         statuses = sum((figures.statuses for figures in self.figures), Counter[int]())
         losses = [loss for figures in self.figures for loss in figures.losses]
-        # Who found nobody to listen, where that is right, has lost nothing.
-        lost = losses
-        if REFUSED in self.excused_reasons:
-            lost = [loss for loss in losses if loss.why != REFUSED]
+        lost = [loss for loss in losses if not (self.may_be_refused and loss.why == REFUSED)]
         wrong = {code: n for code, n in statuses.items() if code not in (OK, UNAVAILABLE)}
         excess = len(lost) - self._excused(lost) + sum(wrong.values())
         reasons = Counter(loss.why for loss in lost) + Counter(
@@ -90,10 +89,8 @@ class Stage:
         )
 
     def _excused(self, lost: list[Loss]) -> int:
-        """Count the losses that are allowed: one for each connection, or all of a reason."""
-        by_reason = [loss for loss in lost if loss.why in self.excused_reasons]
-        ports = {loss.port for loss in lost if loss not in by_reason}
-        return len(by_reason) + len(ports & self.excused_ports)
+        """Count the losses that are allowed: all, or one for each of some connections."""
+        return len(lost if self.may_be_lost else self.excused_ports & {loss.port for loss in lost})
 
 
 @dataclass(frozen=True)
