@@ -4,7 +4,6 @@ import asyncio
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -125,7 +124,7 @@ def own_service(folder: Path) -> Iterator[Service]:
         ignored = shutil.ignore_patterns(".*", "tmp", "__pycache__")
         shutil.copytree(folder, project.folder, ignore=ignored)
         _add_model(project.folder)
-        lend_environment(project.folder, ".venv", "requirements.txt")
+        project.lend_environment(".venv", "requirements.txt")
         try:
             yield Service(project, f"http://127.0.0.1:{free_port()}", is_own=True)
         finally:
@@ -143,21 +142,6 @@ def _add_model(folder: Path) -> None:
         module = FAULTS_FILE.removesuffix(".py").replace("/", ".")
         listed.write(f"\nfrom {module} import FaultsModelResource\n")
         listed.write("RESOURCES.append(FaultsModelResource)\n")
-
-
-def lend_environment(folder: Path, name: str, requirements: str) -> None:
-    """Make a project's environment out of the one that runs this, so that nothing is installed."""
-    venv, lent = folder / name, Path(sys.prefix)
-    venv.mkdir()
-    for part in ("bin", "lib"):
-        (venv / part).symlink_to(lent / part)
-    shutil.copy(lent / "pyvenv.cfg", venv)
-    # What make_venv of bin/environment.sh asks for.
-    marks = f"""
-        echo "$(python3 --version) in $PWD" >{name}/base
-        cat requirements.txt {requirements} | cksum >{name}/installed
-    """
-    subprocess.run(["bash", "-ec", marks], cwd=folder, check=True)
 
 
 def faults_target(service: Service, like: Target) -> Target:

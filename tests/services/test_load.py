@@ -3,23 +3,32 @@
 import re
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.load.service import lend_environment
-from tests.services.processes import clean_environment, free_port
+from tests.services.conftest import Installation
+from tests.services.processes import clean_environment, free_port, tree
 from tests.services.project import Project
 
 LINES = ["requests", "throughput", "latency", "status", "lost"]
 
 
-@pytest.fixture
-def equipped(project: Project) -> Project:
+@pytest.fixture(scope="module")
+def equipped(installation: Installation) -> Project:
     """The installed project, with what bin/load needs."""
-    if not (project.folder / ".venv-test").exists():
-        lend_environment(project.folder, ".venv-test", "tests/requirements.txt")
-    return project
+    installation.project.lend_environment(".venv-test", "tests/requirements.txt")
+    return installation.project
+
+
+@pytest.fixture(scope="module")
+def served(equipped: Project) -> Iterator[Project]:
+    """The same with a service, for the tests that leave it as it is."""
+    equipped.end()
+    assert equipped.run("start.sh", PORT=str(free_port())).returncode == 0
+    yield equipped
+    equipped.end()
 
 
 def begin(project: Project, *arguments: str) -> subprocess.Popen[str]:
@@ -49,9 +58,8 @@ def statuses(output: str) -> dict[int, int]:
     return {int(status): int(count) for count, status in found}
 
 
-@pytest.mark.usefixtures("service")
-def test_load_of_a_model_by_its_examples_adds_up(equipped: Project) -> None:
-    ended = load(equipped, "XXXModel", "--duration=2", "--concurrency=4")
+def test_load_of_a_model_by_its_examples_adds_up(served: Project) -> None:
+    ended = load(served, "XXXModel", "--duration=2", "--concurrency=4")
     assert (ended.returncode, ended.stderr) == (0, "")
     report = figures(ended.stdout)
     count = int(report["requests"].split()[0])
@@ -59,57 +67,39 @@ def test_load_of_a_model_by_its_examples_adds_up(equipped: Project) -> None:
     assert (report["status"], report["lost"]) == (f"{count} x 200", "0")
 
 
-def test_load_at_a_rate_sends_the_bodies_of_a_file(
-    equipped: Project, service: str, tmp_path: Path
-) -> None:
+def test_load_at_a_rate_sends_the_bodies_of_a_file(served: Project, tmp_path: Path) -> None:
     file = tmp_path / "bodies.jsonl"
     file.write_text('{"name": "Leo"}\n{"name": 5}\n')
-    arguments = [f"--input={file}", "--rate=50", "--duration=2", f"--url={service}"]
-    ended = load(equipped, "XXXModel", *arguments)
+    ended = load(served, "XXXModel", f"--input={file}", "--rate=50", "--duration=2")
     assert ended.returncode == 0, ended.stderr
     counted = statuses(ended.stdout)
     assert counted.keys() == {200, 400}
     assert sum(counted.values()) in (100, 101)
 
 
-@pytest.mark.usefixtures("service")
-def test_load_shows_its_progress_if_asked(equipped: Project) -> None:
-    ended = load(equipped, "XXXModel", "--duration=1", "--progress")
-    assert re.search(r"XXXModel: +\d+ requests/s, +\d+ s left", ended.stderr)
-
-
-@pytest.mark.usefixtures("service")
-def test_load_interrupted_tells_the_figures_so_far(equipped: Project) -> None:
-    process = begin(equipped, "XXXModel", "--duration=600", "--progress")
+def test_load_interrupted_tells_the_figures_so_far(served: Project) -> None:
+    process = begin(served, "XXXModel", "--duration=600", "--progress")
     assert process.stderr is not None
-    while not re.search(r"[1-9]\d* requests/s", process.stderr.readline()):
-        assert process.poll() is None
+    # The bar is drawn over itself: there are no ends of lines, so it is read by pieces.
+    seen = ""
+    while not re.search(r"XXXModel: +[1-9]\d* requests/s, +\d+ s left", seen):
+        seen += process.stderr.read(40)
+        assert process.poll() is None, seen
     process.send_signal(signal.SIGINT)
-    ended = project_finish(process)
+    ended = Project.finish(process)
     assert ended.returncode == 0
     assert statuses(ended.stdout)[200] > 0
 
 
-def project_finish(process: subprocess.Popen[str]) -> subprocess.CompletedProcess[str]:
-    return Project.finish(process)
-
-
-@pytest.mark.usefixtures("service")
-def test_load_ends_with_1_if_something_is_lost(equipped: Project) -> None:
-    process = begin(equipped, "XXXModel", "--duration=4", "--concurrency=4")
-    assert process.stdout is not None
-    assert process.stdout.readline().endswith("by 4 connections for 4 s\n")
-    for part in [equipped.master, *equipped.master.children(recursive=True)]:
-        part.kill()
-    ended = project_finish(process)
-    assert ended.returncode == 1
-    assert "connection refused" in ended.stdout
+def test_load_of_an_unknown_model_names_those_that_there_are(served: Project) -> None:
+    ended = load(served, "Nope")
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert re.fullmatch(r"load: there is no model 'Nope' at .*: XXXModel, .*\n", ended.stderr)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["Nope"], "there is no model 'Nope' at ", id="model"),
         pytest.param([], "cannot understand ''; see --help", id="nothing"),
         pytest.param(["XXXModel", "--fast"], "cannot understand 'XXXModel --fast'", id="option"),
         pytest.param(["XXXModel", "--rate=many"], "--rate=many: allowed is a number", id="rate"),
@@ -122,7 +112,6 @@ def test_load_ends_with_1_if_something_is_lost(equipped: Project) -> None:
         ),
     ],
 )
-@pytest.mark.usefixtures("service")
 def test_load_says_in_a_line_what_is_wrong(
     equipped: Project, arguments: list[str], message: str
 ) -> None:
@@ -132,8 +121,19 @@ def test_load_says_in_a_line_what_is_wrong(
     assert ended.stderr.count("\n") == 1
 
 
+def test_load_ends_with_1_if_something_is_lost(served: Project) -> None:
+    process = begin(served, "XXXModel", "--duration=4", "--concurrency=4")
+    assert process.stdout is not None
+    assert process.stdout.readline().endswith("by 4 connections for 4 s\n")
+    for part in tree(served.master.pid):
+        part.kill()
+    ended = Project.finish(process)
+    assert ended.returncode == 1
+    assert "connection refused" in ended.stdout
+
+
 def test_load_without_a_service_says_how_to_start_one(equipped: Project) -> None:
+    equipped.end()
     ended = load(equipped, "XXXModel")
     assert ended.returncode == 1
     assert ended.stderr == "load: no service runs in this folder: bin/start.sh, or --url=URL\n"
-    assert free_port()
