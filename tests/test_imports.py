@@ -25,7 +25,8 @@ FLOORS = [
     {"errors", "place"},
 ]
 WEB = {"flask", "flask_restful", "flask_cors", "flask_swagger_ui", "werkzeug", "jsonschema"}
-SOURCES = sorted([*ROOT.glob("model_serving/**/*.py"), ROOT / "main.py", *ROOT.glob("bin/*.py")])
+PLACES = ("model_serving/**/*.py", "main.py", "bin/*.py", "tests/load/*.py")
+SOURCES = sorted(path for place in PLACES for path in ROOT.glob(place))
 PACKAGE_FILES = [path for path in SOURCES if path.name == "__init__.py"]
 
 

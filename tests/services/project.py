@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -78,6 +79,22 @@ class Project:
         wait_until(lambda: not self.processes(), "the killed processes are gone")
         for name in ("gunicorn.pid", "gunicorn.url"):
             (self.folder / "tmp" / name).unlink(missing_ok=True)
+
+    def lend_environment(self, name: str, requirements: str) -> None:
+        """Make an environment out of the one that runs this, so that nothing is installed."""
+        venv, lent = self.folder / name, Path(sys.prefix)
+        if venv.exists():
+            return
+        venv.mkdir()
+        for part in ("bin", "lib"):
+            (venv / part).symlink_to(lent / part)
+        shutil.copy(lent / "pyvenv.cfg", venv)
+        # What make_venv of bin/environment.sh asks for.
+        marks = f"""
+            echo "$(python3 --version) in $PWD" >{name}/base
+            cat requirements.txt {requirements} | cksum >{name}/installed
+        """
+        subprocess.run(["bash", "-ec", marks], cwd=self.folder, check=True)
 
     @contextmanager
     def edited(self, file: str, old: str, new: str) -> Iterator[None]:
