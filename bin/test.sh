@@ -13,6 +13,6 @@ if [[ $# -gt 0 ]]; then
 fi
 ruff check .
 ruff format --check .
-shellcheck bin/*.sh bin/load bin/faults
+shellcheck bin/*.sh bin/load bin/faults bin/benchmark
 mypy
 pytest
