@@ -44,11 +44,18 @@ def wait_until_ready(url: str, pid: int, timeout_s: float) -> None:
                 return
             reason = answer["message"]
             if "failed" in answer.get("models", {}).values():
-                raise NotReady(reason)
+                raise NotReady("; ".join(_failures(answer)))
         # Ask again in a moment, or hear at once that the process has ended.
         if select.select([process], [], [], 0.1)[0]:
             raise NotReady("the service has ended")
     raise NotReady(f"{reason} (after {timeout_s:g} s)")
+
+
+def _failures(answer: Any) -> list[str]:
+    """Return the parts of a message that tell of models that failed."""
+    failed = [name for name, state in answer["models"].items() if state == "failed"]
+    parts = answer["message"].split("; ")
+    return [part for part in parts if part.partition(":")[0] in failed] or parts
 
 
 def get(url: str, path: str, timeout_s: float) -> tuple[int, Any]:

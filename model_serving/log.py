@@ -29,14 +29,18 @@ class BackgroundHandler(logging.Handler):
         for handler in handlers:
             handler.setFormatter(None)  # They get lines that are made already.
         self._records: deque[logging.LogRecord] = deque()
-        self._writing = threading.Lock()
+        self._writing = threading.RLock()  # A signal's handler may log while this thread writes.
         self._arrival = threading.Event()
         self._end = threading.Event()
         threading.Thread(target=self._write_on, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record for a moment."""
-        record.msg, record.args = record.getMessage(), None
+        try:
+            record.msg, record.args = record.getMessage(), None
+        except Exception:
+            self.handleError(record)
+            return
         self._records.append(record)
         if record.levelno >= logging.WARNING:
             self.flush()
@@ -47,13 +51,16 @@ class BackgroundHandler(logging.Handler):
         """Write what has come."""
         with self._writing:  # Not the handler's lock: who logs meanwhile does not wait.
             records = [self._records.popleft() for _ in range(len(self._records))]
-            for handler, formatter in self._handlers if records else ():
-                lines = "\n".join((formatter or logging.Formatter()).format(r) for r in records)
-                handler.handle(logging.makeLogRecord({"msg": lines}))
+            for handler, formatter in self._handlers:
+                form = formatter or logging.Formatter()
+                lines = [form.format(r) for r in records if r.levelno >= handler.level]
+                if lines:
+                    handler.handle(logging.makeLogRecord({"msg": "\n".join(lines)}))
 
     def close(self) -> None:
         """Write what is left, and end the thread."""
         self._end.set()
+        self._arrival.set()
         self.flush()
         super().close()
 

@@ -4,6 +4,7 @@
 end; it ends with 1 and the reason if that was refused. The environment names the run folder.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -84,6 +85,7 @@ def _batches(run_dir: RunDir) -> dict[tuple[str, str], int]:
 
 def main(command: str = "", number: str = "") -> None:
     """Print what is asked."""
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `status.sh | head -1` is no error.
     run_dir = RunDir.from_environment()
     if run_dir is None:
         sys.exit("this is not the environment of a running service")

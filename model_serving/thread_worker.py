@@ -26,3 +26,10 @@ class LingeringThreadWorker(ThreadWorker):
             next_request.register(conn.sock, select.POLLIN)
             if not next_request.poll(LINGER_MS):
                 return keeps
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Accept connections, or no more; one that ends lets new callers be refused at once."""
+        super().set_accept_enabled(enabled)
+        if not self.alive:
+            for listener in self.sockets:
+                listener.close()

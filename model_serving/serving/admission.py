@@ -36,6 +36,7 @@ class Admission:
         """Allow so many requests for each model; ``threads`` are those that answer requests."""
         self._shares = {name: _Share(name, limit) for name, limit in limits.items()}
         self._threads = math.inf if threads is None else threads
+        self._reserved = 1 if self._threads > 1 else 0  # For the health checks, and to refuse.
         self._in_flight = 0
         self._lock = threading.Lock()
 
@@ -48,7 +49,7 @@ class Admission:
         """
         share = self._shares[name]
         with self._lock:
-            free = self._threads - self._in_flight
+            free = self._threads - self._in_flight - self._reserved
             if share.in_flight >= share.limit or share.in_flight >= free:
                 share.shed.inc()
                 # By Little's law, the latency is the time in which the queue drains.

@@ -12,7 +12,7 @@ def difference(expected: Any, actual: Any, path: str = "") -> str | None:
         parts = [(str(key), expected[key], actual[key]) for key in expected]
     elif isinstance(expected, list) and isinstance(actual, list) and len(expected) == len(actual):
         parts = [(str(i), *pair) for i, pair in enumerate(zip(expected, actual, strict=True))]
-    elif expected == actual or _is_close(expected, actual):
+    elif _is_same(expected, actual):
         return None
     else:
         where = f" at {path}" if path else ""
@@ -21,13 +21,14 @@ def difference(expected: Any, actual: Any, path: str = "") -> str | None:
     return next((found for found in differences if found), None)
 
 
-def _is_close(expected: Any, actual: Any) -> bool:
-    numbers = all(isinstance(value, int | float) for value in (expected, actual))
-    return (
-        numbers
-        and isinstance(expected, float)
-        and math.isclose(expected, actual, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE)
-    )
+def _is_same(expected: Any, actual: Any) -> bool:
+    if isinstance(expected, bool) or isinstance(actual, bool):
+        return expected is actual
+    if isinstance(expected, float) and isinstance(actual, int | float):
+        return (math.isnan(expected) and math.isnan(actual)) or math.isclose(
+            expected, actual, rel_tol=RELATIVE_TOLERANCE, abs_tol=ABSOLUTE_TOLERANCE
+        )
+    return bool(expected == actual)
 
 
 def _short(value: Any, limit: int = 200) -> str:

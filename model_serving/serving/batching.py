@@ -72,11 +72,11 @@ class Queue:
         return batch
 
     def _is_wanted(self, waiting: Waiting, now_s: float) -> bool:
-        if waiting.is_cancelled or not waiting.caller.is_open:
-            metrics.DROPPED.labels(self._name, "caller left").inc()
-            return False
         if waiting.question.deadline_s <= now_s:
             metrics.DROPPED.labels(self._name, "deadline passed").inc()
             waiting.caller.send(encode(Answer(waiting.question.id, Outcome.EXPIRED)))
+            return False
+        if waiting.is_cancelled or not waiting.caller.is_open:
+            metrics.DROPPED.labels(self._name, "caller left").inc()
             return False
         return True

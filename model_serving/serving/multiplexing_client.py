@@ -63,7 +63,10 @@ class _Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send what has been asked meanwhile."""
         self._transport = cast(asyncio.WriteTransport, transport)
-        self._flush()
+        if self.is_open:
+            self._flush()
+        else:
+            transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Hand the answers to those who asked."""
@@ -83,6 +86,7 @@ class _Link(asyncio.Protocol):
 
     def close(self) -> None:
         """Hang up."""
+        self.is_open = False
         if self._transport is not None:
             self._transport.close()
 

@@ -32,6 +32,10 @@ from model_serving.serving.wire import Answer, FrameReader, Outcome, Question, e
 BACKLOG = 1024
 
 
+class Leaving(BaseException):
+    """Nobody asks this replica any more; no model takes this for a failure of its own."""
+
+
 class Replica:
     """Answers questions with a model, batch by batch, until its supervisor lets it go."""
 
@@ -64,6 +68,7 @@ class Replica:
         while self._is_serving:
             self._read(0 if len(self._queue) else None)
             self._wait_for_more()
+            self._read(0)  # What came right behind: hang-ups, cancellations.
             if batch := self._queue.take():
                 self._answer(batch)
 
@@ -97,12 +102,9 @@ class Replica:
         deadline_s = time.monotonic() + self._settings.max_wait_ms / 1000
         while len(self._queue) and not self._queue.is_full:
             left_s = deadline_s - time.monotonic()
-            before = len(self._queue)
-            if left_s <= 0:
+            if left_s <= 0 or not self._is_serving:
                 break
             self._read(left_s)
-            if len(self._queue) == before:
-                break
 
     def _answer(self, batch: list[Waiting]) -> None:
         if batch[0].question.alone:
@@ -167,7 +169,7 @@ def main(channel_fd: str, lifeline_fd: str, name: str) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         # Terminals and platforms send these to all processes; HTTP workers still need this one.
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(LEAVE, lambda *_: sys.exit())
+    signal.signal(LEAVE, _leave)
     # The alarm shows where the model was before it kills the process.
     faulthandler.register(signal.SIGALRM, all_threads=True, chain=True)
     with suppress(OSError):
@@ -191,6 +193,10 @@ def main(channel_fd: str, lifeline_fd: str, name: str) -> None:
     Replica(name, order.index, model, order.conf.serving, listener, int(lifeline_fd)).serve()
 
 
+def _leave(*_: object) -> None:
+    raise Leaving
+
+
 def _receive_order(channel: socket.socket) -> Order:
     reader: FrameReader[Order] = FrameReader(Order)
     while data := channel.recv(READ_BYTES):
@@ -200,4 +206,5 @@ def _receive_order(channel: socket.socket) -> Order:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    with suppress(Leaving):
+        main(*sys.argv[1:])

@@ -105,6 +105,7 @@ class RunDir:
     def make_generation(self, number: int) -> int:
         """Make the folder of a new generation."""
         folder = self.generation(number)
+        self.remove_generation(number)  # Left by a supervisor that was killed.
         folder.path.mkdir()
         os.mkfifo(folder.users, mode=0o600)
         return number
@@ -112,6 +113,7 @@ class RunDir:
     def make_current(self, number: int) -> None:
         """Let new HTTP workers take this generation."""
         new = self.path / "current.new"
+        new.unlink(missing_ok=True)  # Left by a supervisor that was killed here.
         new.symlink_to(str(number))
         new.replace(self.path / "current")
 
@@ -124,7 +126,12 @@ class RunDir:
         while True:
             number = self.current()
             # Opened for both ways, a FIFO waits for nobody (fifo(7)).
-            descriptor = os.open(self.generation(number).users, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                descriptor = os.open(self.generation(number).users, os.O_RDWR | os.O_CLOEXEC)
+            except FileNotFoundError:
+                if self.current() == number:
+                    raise
+                continue  # It has been given up and removed in between.
             if self.current() == number:  # It may have been given up in between.
                 return number, descriptor
             os.close(descriptor)

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from flask import Flask
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from model_serving.web.json import json_bytes
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 _OWN = ("post", "answer", "dispatch_request", "method_decorators", "decorators", "representations")
 
 
+class NotPlain(Exception):
+    """A response that carries a status or headers of its own; Flask knows how to answer it."""
+
+
 class PlainModel:
     """A model's endpoint as its declaration makes it."""
 
@@ -46,18 +51,25 @@ class PlainModel:
         self._validator = BodyValidator(resource.schema, self.name)
         self._files = FileFields(resource.schema, self.name)
 
-    def instance_of(self, data: bytes) -> Any:
+    def instance_of(self, data: bytes, size_bytes: int) -> Any:
         """Make the instance of a request's body.
 
         Raises:
-            Exception: the body is not right.
+            Exception: the body is not right, or not whole.
         """
+        if len(data) != size_bytes:
+            raise EOFError
         body = orjson.loads(data)
         self._validator.check(body)
         return self._resource.to_instance(self._files.decode(body))
 
     def predict(self, instance: Any, environ: "WSGIEnvironment") -> bytes:
-        """Return the body of the response."""
+        """Return the body of the response.
+
+        Raises:
+            NotPlain: the response is more than a body.
+            Exception: there is no response.
+        """
         connection = environ.get("gunicorn.socket")
         prediction = self._resource.runtime.predict(
             self.name,
@@ -65,7 +77,10 @@ class PlainModel:
             timeout_s(environ.get("HTTP_X_REQUEST_TIMEOUT_MS")),
             connection and connection.fileno(),
         )
-        return json_bytes(self._resource.to_response(prediction))
+        response = self._resource.to_response(prediction)
+        if isinstance(response, tuple | Response):
+            raise NotPlain
+        return json_bytes(response)
 
 
 class DirectLane:
@@ -76,6 +91,7 @@ class DirectLane:
     ) -> None:
         self._app = app
         self._behind: WSGIApplication = app.wsgi_app
+        self._after = {name: list(them) for name, them in app.after_request_funcs.items()}
         self._max_content_length = max_content_length
         self._models = {
             served_url(type(resource)): PlainModel(resource)
@@ -91,9 +107,10 @@ class DirectLane:
         model = self._model_for(environ)
         if model is None:
             return self._behind(environ, start_response)
-        data = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        data = b""
         try:
-            instance = model.instance_of(data)
+            data = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+            instance = model.instance_of(data, int(environ["CONTENT_LENGTH"]))
         except Exception:
             environ["wsgi.input"] = io.BytesIO(data)
             return self._behind(environ, start_response)
@@ -102,6 +119,9 @@ class DirectLane:
         status, headers = 200, dict[str, str]()
         try:
             body = model.predict(instance, environ)
+        except (HTTPException, NotPlain):  # It is predicted once more, then.
+            environ["wsgi.input"] = io.BytesIO(data)
+            return self._behind(environ, start_response)
         except Exception as error:
             told, status, headers = error_response(error, id_, model.log)
             body = json_bytes(told)
@@ -123,9 +143,12 @@ class DirectLane:
             and environ.get("CONTENT_TYPE") == "application/json"
             and "HTTP_ORIGIN" not in environ
             and "HTTP_TRANSFER_ENCODING" not in environ
+            and length.isascii()
             and length.isdigit()
+            and len(length) < 20
             and int(length) <= self._max_content_length
             # What somebody has the app do before each request (ask for a key) is not passed by.
             and not self._app.before_request_funcs
+            and self._app.after_request_funcs == self._after
         )
         return model if is_plain else None

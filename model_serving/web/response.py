@@ -30,9 +30,9 @@ def timeout_s(sent: str | None) -> float | None:
     """
     if sent is None:
         return None
-    if not (sent.isascii() and sent.isdigit() and int(sent) > 0):
+    if not (sent.isascii() and sent.isdigit() and float(sent) > 0):
         raise BadRequest(f"{TIMEOUT_HEADER} must be a whole number above 0, not {sent!r}")
-    return int(sent) / 1000
+    return float(sent) / 1000
 
 
 @cache

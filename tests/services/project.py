@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +74,8 @@ class Project:
     def end(self) -> None:
         """Kill what is left, and forget it."""
         for process in self.processes():
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # Replicas end with what is killed before them.
+                process.kill()
         wait_until(lambda: not self.processes(), "the killed processes are gone")
         for name in ("gunicorn.pid", "gunicorn.url"):
             (self.folder / "tmp" / name).unlink(missing_ok=True)

@@ -12,15 +12,17 @@ from tests.services.processes import free_port, is_ready, wait_until
 from tests.services.project import Project
 
 MODEL = "model_serving/models/xxx_model.py"
+RESOURCE = "model_serving/resources/xxx_model_resource.py"
 OLD_GREETING, NEW_GREETING = "Hello, Leo!", "Good day, dear Leo!"
 
 
 @contextmanager
 def new_version(project: Project) -> Iterator[None]:
-    """Change a model's code and its settings."""
+    """Change a model's code, its settings, and what its resource expects of it."""
     with (
         project.edited(MODEL, "{self.greeting}, {name}!", "{self.greeting}, dear {name}!"),
         project.edited("conf/xxx_model.conf", "greeting = Hello", "greeting = Good day"),
+        project.edited(RESOURCE, 'Hello, Leo!"}),)', f'{NEW_GREETING}"}}),)'),
     ):
         yield
 
@@ -139,11 +141,11 @@ def test_reload_without_a_service_says_so(project: Project) -> None:
 
 def test_service_replaces_a_killed_worker(project: Project, service: str) -> None:
     master = project.master
-    (worker,) = master.children()
+    worker = next(child for child in master.children() if child.cmdline() == master.cmdline())
     worker.kill()
     wait_until(
-        lambda: worker not in master.children() and len(master.children()) == 1,
-        "there is a new worker",
+        lambda: worker not in master.children() and len(master.children()) == 2,
+        "there is a new worker beside the supervisor",
     )
     assert is_ready(service)
     assert greeting(service) == OLD_GREETING

@@ -95,7 +95,7 @@ def test_start_of_a_broken_project_is_refused(
 def test_start_with_a_model_that_ends_its_process_is_refused(project: Project) -> None:
     with project.edited(MODEL, LOADING, "import os; os._exit(7)"):
         start = project.run("start.sh", PORT=str(free_port()), START_TIMEOUT_S="5")
-    assert_refused(project, start, "start.sh: not ready: the service did not answer within 5 s")
+    assert_refused(project, start, "XXXModel: it exited with code 7 while it loaded")
 
 
 def test_start_with_a_wrong_environment_is_refused_in_one_line(project: Project) -> None:
