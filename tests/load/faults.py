@@ -96,6 +96,9 @@ async def play(scenario: Scenario, service: Service, options: Options) -> Result
 
 async def play_all(scenarios: list[Scenario], service: Service, options: Options) -> list[Result]:
     """Play the scenarios one after another, and print a line for each."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel if task else sys.exit)
     results = []
     columns = ["scenario", "requests", "answered", "refused", "lost", "worst ms", "", "remarks"]
     print(LINE.format(*columns), flush=True)
@@ -130,7 +133,7 @@ def main(arguments: list[str]) -> None:
             results = asyncio.run(play_all(scenarios, service, options))
     except (Unusable, Unexpected) as error:
         sys.exit(f"faults: {error}")
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit("faults: interrupted")
     sys.exit(not all(result.is_passed for result in results))
 
