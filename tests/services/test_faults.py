@@ -15,8 +15,6 @@ from tests.services.project import Project
 ROW = re.compile(r"(\w+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)  (passed|FAILED) *(.*)")
 RUNNING = ["replica", "supervisor", "worker", "reload"]
 OWN = ["broken", "overload", "stop", "master"]
-# Its workers keep listening while they end, and answer nobody who comes then.
-NOT_YET = pytest.mark.xfail(reason="thread_worker.py leaves the door open at a stop")
 
 
 @dataclass(frozen=True)
@@ -98,9 +96,7 @@ def test_faults_leave_the_running_service_running(
     assert equipped.run("status.sh").returncode == 0
 
 
-@pytest.mark.parametrize(
-    "scenario", [pytest.param(name, marks=NOT_YET if name == "stop" else ()) for name in OWN]
-)
+@pytest.mark.parametrize("scenario", OWN)
 def test_fault_of_a_service_of_its_own_loses_nothing(
     own: subprocess.CompletedProcess[str], scenario: str
 ) -> None:
