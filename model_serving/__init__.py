@@ -2,12 +2,13 @@
 
 The rooms, from the top floor down; each imports only from those below it::
 
+    catalogue.py and declarations.py, status.py    programs beside the HTTP workers
     app.py       puts the parts together: create_app
     resources/   one Resource per model, and the explicit list of them   (yours)
     web/         everything that knows Flask
     models/      one model per file                                      (yours)
-    serving/     the core: runs the models, knows nothing of the web
-    config.py  errors.py  log.py  address.py    leaves
+    serving/     the core: runs the models in replicas, knows nothing of the web
+    config.py  log.py  metrics.py  address.py  conversion.py  errors.py  place.py    leaves
 """
 
 __version__ = "0.1.0"

@@ -3,6 +3,15 @@
 This room knows no web. It imports neither Flask nor jsonschema nor anything of ``web/``, so that
 the same core serves a WSGI thread, an asynchronous lane, a job or a command line. Errors leave it
 as the exceptions of ``model_serving.errors``. ``tests/test_imports.py`` proves the rule.
+
+Four kinds of processes meet here, and ``docs/serving-core.md`` tells why::
+
+    gunicorn's master   supervision
+    supervisor          supervisor → generation → slot → child
+    replica             replica → connection, batching → model
+    HTTP worker         process_runtime → admission, thread_client → registry
+
+They share ``wire``, ``plan``, ``status`` and ``run_dir``.
 """
 
 from model_serving.serving.model import InvalidInstance, Model
