@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+import time
 from pathlib import Path
 
 from gunicorn.glogging import Logger
@@ -57,9 +58,22 @@ def when_ready(server):
 
     def manage():
         server.supervision.keep()
+        if len(server.WORKERS) > server.num_workers:
+            wait_until_all_serve(server)
         manage_workers()
 
     server.handle_hup, server.manage_workers = handle_hup, manage
+
+
+def wait_until_all_serve(server):
+    """Let the old workers of a reload serve until the new ones do, which still import the code."""
+    deadline_s = time.monotonic() + settings.start_timeout_s
+    while time.monotonic() < deadline_s:
+        # What a worker writes there is said in post_worker_init.
+        if all(os.fstat(worker.tmp.fileno()).st_size for worker in server.WORKERS.values()):
+            return
+        server.reap_workers()
+        time.sleep(0.05)  # gunicorn's own loop waits for workers in the same way.
 
 
 def pre_fork(server, worker):
@@ -80,6 +94,7 @@ def post_worker_init(worker):
     """Spare the garbage collector what stays for the life of the worker."""
     gc.collect()
     gc.freeze()
+    os.write(worker.tmp.fileno(), b"serves")  # The size of this file tells the master.
 
 
 def child_exit(server, worker):

@@ -36,8 +36,15 @@ class LingeringThreadWorker(ThreadWorker):
         return self.alive
 
     def set_accept_enabled(self, enabled: bool) -> None:
-        """Accept connections, or no more; one that ends lets new callers be refused at once."""
+        """Accept connections, or no more.
+
+        A worker that ends takes those that the kernel has let in already; who comes later is
+        refused at once.
+        """
         super().set_accept_enabled(enabled)
-        if not self.alive:
-            for listener in self.sockets:
-                listener.close()
+        for listener in self.sockets if not self.alive else ():
+            before = -1
+            while before != self.nr_conns:
+                before = self.nr_conns
+                self.accept(listener)
+            listener.close()
