@@ -19,7 +19,7 @@ COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 CHECKS = f"""
 export PATH="{Path(sys.executable).parent}:$PATH"
 ruff check . && ruff format --check . && mypy
-pytest -v tests/models tests/resources tests/test_imports.py tests/test_docs.py tests/web/test_openapi.py
+pytest -v tests/models tests/resources tests/test_*s.py tests/web/test_openapi.py
 """
 LIST = "model_serving/resources/__init__.py"
 
