@@ -130,6 +130,7 @@ def main(arguments: list[str]) -> None:
         scenarios = chosen(options["--scenarios"], is_own)
         with (own_service if is_own else running_service)(Path.cwd()) as service:
             print(f"the service: {service.project.folder} at {service.url}", flush=True)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             results = asyncio.run(play_all(scenarios, service, options))
     except (Unusable, Unexpected) as error:
         sys.exit(f"faults: {error}")

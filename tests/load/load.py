@@ -21,6 +21,7 @@ It ends with 1 if a request was lost: it had no HTTP answer at all. Ctrl-C ends 
 """
 
 import asyncio
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -60,6 +61,8 @@ def run(options: Options) -> Figures:
     target = find_model(url, options["<model>"], bodies, options.number("--timeout"))
     how = f"{rate:g} requests per second" if rate else f"{clients} connections"
     print(f"{target.url} by {how} for {duration_s:g} s", flush=True)
+    # Where a shell started this in the background, ctrl-C would be ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     figures = asyncio.run(measure(target, clients, rate, duration_s, options["--progress"]))
     print(report(figures))
     return figures
