@@ -9,23 +9,14 @@ Four kinds of processes meet here, and ``docs/serving-core.md`` tells why::
     gunicorn's master   supervision
     supervisor          supervisor → generation → slot → child
     replica             replica → connection, batching → model
-    HTTP worker         process_runtime → admission, thread_client → registry
+    HTTP worker         process_runtime → admission, client → registry
 
-They share ``wire``, ``plan``, ``status`` and ``run_dir``.
+They share ``wire``, ``plan``, ``status`` and ``run_dir``. What is imported here is
+imported by every replica, so it is little.
 """
 
 from model_serving.serving.model import InvalidInstance, Model
 from model_serving.serving.run_dir import RunDir
-from model_serving.serving.runtime import CombinedRuntime, InProcessRuntime, ModelState, Runtime
 from model_serving.serving.specification import ModelSpecification
 
-__all__ = [
-    "CombinedRuntime",
-    "InProcessRuntime",
-    "InvalidInstance",
-    "Model",
-    "ModelSpecification",
-    "ModelState",
-    "RunDir",
-    "Runtime",
-]
+__all__ = ["InvalidInstance", "Model", "ModelSpecification", "RunDir"]

@@ -5,7 +5,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-from model_serving import metrics
+from model_serving.figures import Figures
 from model_serving.serving.wire import Answer, Cancel, Outcome, Question, encode
 
 
@@ -32,8 +32,8 @@ class Waiting:
 class Queue:
     """The questions that wait for one model, oldest first."""
 
-    def __init__(self, model_name: str, max_batch_size: int) -> None:
-        self._name = model_name
+    def __init__(self, max_batch_size: int, figures: Figures) -> None:
+        self._figures = figures
         self._max_batch_size = max_batch_size
         self._waiting: deque[Waiting] = deque()
 
@@ -73,10 +73,10 @@ class Queue:
 
     def _is_wanted(self, waiting: Waiting, now_s: float) -> bool:
         if waiting.question.deadline_s <= now_s:
-            metrics.DROPPED.labels(self._name, "deadline passed").inc()
+            self._figures.drop("deadline passed")
             waiting.caller.send(encode(Answer(waiting.question.id, Outcome.EXPIRED)))
             return False
         if waiting.is_cancelled or not waiting.caller.is_open:
-            metrics.DROPPED.labels(self._name, "caller left").inc()
+            self._figures.drop("caller left")
             return False
         return True

@@ -85,7 +85,7 @@ class Generation:
             f"{name}: {replica.last_error}"
             for name, replicas in self.status.models.items()
             for replica in replicas
-            if replica.state == "failed"
+            if replica.state != "ready"  # It may be tried again already.
         ]
 
     async def until_unused(self) -> None:

@@ -55,7 +55,6 @@ class Order(msgspec.Struct):
 
     target: str
     conf: ModelConf
-    index: int
     socket_path: str
     instances: list[Any]
     start_timeout_s: float

@@ -1,16 +1,13 @@
 """Which replicas serve: the folder of a generation, watched."""
 
-import threading
-import time
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from inotify_simple import INotify, flags
 
-from model_serving.serving.run_dir import GenerationDir
-
-FAILURE_NAME = ".failed"  # A file in a model's folder: why its replicas could not be loaded.
+from model_serving.serving.run_dir import FAILURE_NAME, GenerationDir
 
 _CHANGES = (
     flags.CREATE
@@ -34,49 +31,44 @@ class Registry:
     """The listing of each model, as replicas come and go."""
 
     def __init__(self, folder: GenerationDir, names: Iterable[str]) -> None:
-        """Watch the folder by a thread of its own, which ends with the process."""
-        self._notify = INotify()
+        """Watch the folder from the running loop."""
+        self._notify = INotify(nonblocking=True)
         self._folders = {name: folder.sockets(name) for name in names}
-        watches = {
+        self._watches = {
             self._notify.add_watch(path, _CHANGES): name for name, path in self._folders.items()
         }
-        self._changed = threading.Condition()
         self._listings = {name: _listing(path) for name, path in self._folders.items()}
-        self._listeners: list[Callable[[], object]] = []
-        threading.Thread(
-            target=self._watch, args=(watches,), name="replica registry", daemon=True
-        ).start()
+        self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._notify.fileno(), self._read)
 
     def listing(self, name: str) -> Listing:
-        """Return the newest listing of a model."""
+        """Return the newest listing of a model; any thread may ask."""
         return self._listings[name]
 
-    def wait_for_change(self, name: str, seen: Listing, deadline_s: float) -> bool:
-        """Wait until a model's listing is not the one ``seen``; False: not in time."""
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: self._listings[name] != seen, max(0.0, deadline_s - time.monotonic())
-            )
+    async def change(self) -> None:
+        """Wait until a listing changes."""
+        await self._changed.wait()
 
-    def listen(self, listener: Callable[[], object]) -> None:
-        """Call ``listener`` in the watching thread after each change."""
-        self._listeners.append(listener)
+    def close(self) -> None:
+        """Watch no more."""
+        self._loop.remove_reader(self._notify.fileno())
+        self._notify.close()
 
-    def _watch(self, watches: dict[int, str]) -> None:
-        while True:
-            names = {watches[event.wd] for event in self._notify.read() if event.wd in watches}
-            with self._changed:
-                self._listings |= {name: _listing(self._folders[name]) for name in names}
-                self._changed.notify_all()
-            for listener in self._listeners:
-                listener()
+    def _read(self) -> None:
+        names = {self._watches.get(event.wd) for event in self._notify.read(timeout=0)} - {None}
+        self._listings |= {name: _listing(self._folders[name]) for name in names if name}
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
 
 
 def _listing(folder: Path) -> Listing:
     try:
         # A replica that still loads has a hidden socket.
         sockets = frozenset(str(path) for path in folder.iterdir() if path.name[0] != ".")
-        failure = folder / FAILURE_NAME
-        return Listing(sockets, failure.read_text(encoding="utf-8") if failure.exists() else None)
     except FileNotFoundError:  # A generation ends before its last users if the service is killed.
         return Listing(frozenset(), "the service has ended")
+    try:
+        return Listing(sockets, (folder / FAILURE_NAME).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return Listing(sockets)

@@ -7,6 +7,7 @@ connection with one write. The supervisor starts it: ``python -m model_serving.s
 import faulthandler
 import gc
 import logging
+import os
 import selectors
 import signal
 import socket
@@ -18,10 +19,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from model_serving import metrics
 from model_serving.config import ServingSettings, load_config
 from model_serving.errors import ModelFailed
+from model_serving.figures import SUFFIX, Figures
 from model_serving.log import configure_logging
+from model_serving.place import METRICS_VARIABLE, PLACE_VARIABLE
 from model_serving.serving.batching import Caller, Queue, Waiting
 from model_serving.serving.connection import READ_BYTES, Connection
 from model_serving.serving.model import InvalidInstance, Model, predict_batch, predict_each
@@ -42,26 +44,23 @@ class Replica:
     def __init__(
         self,
         name: str,
-        index: int,
         model: Model,
         settings: ServingSettings,
         listener: socket.socket,
         lifeline: int,
+        figures: Figures,
     ) -> None:
         """Listen; ``lifeline`` is a pipe that ends when gunicorn's master does."""
-        self._name = name
         self._model = model
         self._settings = settings
-        self._queue = Queue(name, settings.max_batch_size)
+        self._figures = figures
+        self._queue = Queue(settings.max_batch_size, figures)
         self._log = logging.getLogger(name)
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
         self._selector.register(lifeline, selectors.EVENT_READ)
         self._listener = listener
         self._is_serving = True
-        self._batch_size = metrics.BATCH_SIZE.labels(name, str(index))
-        self._inference = metrics.INFERENCE.labels(name)
-        self._queue_wait = metrics.QUEUE_WAIT.labels(name)
 
     def serve(self) -> None:
         """Serve until gunicorn's master is gone."""
@@ -111,11 +110,11 @@ class Replica:
             batch[0].caller.send(encode(Answer(batch[0].question.id, Outcome.STARTED)))
         started_s = time.monotonic()
         for waiting in batch:
-            self._queue_wait.observe(started_s - waiting.question.sent_s)
+            self._figures.queue_wait.observe(started_s - waiting.question.sent_s)
         with alarm(self._settings.timeout_s):
             predictions = predict_each(self._model, [w.question.instance for w in batch])
-        self._inference.observe(time.monotonic() - started_s)
-        self._batch_size.observe(len(batch))
+        self._figures.inference.observe(time.monotonic() - started_s)
+        self._figures.batch_size.observe(len(batch))
 
         answers: defaultdict[Caller, bytearray] = defaultdict(bytearray)
         for waiting, prediction in zip(batch, predictions, strict=True):
@@ -175,7 +174,7 @@ def main(channel_fd: str, lifeline_fd: str, name: str) -> None:
     with suppress(OSError):
         # Where memory runs out, it is better to lose a replica than what it serves.
         Path("/proc/self/oom_score_adj").write_text("500")
-    configure_logging(load_config())
+    configure_logging(load_config(), rotates=False)
 
     with socket.socket(fileno=int(channel_fd)) as channel:
         order = _receive_order(channel)
@@ -190,7 +189,14 @@ def main(channel_fd: str, lifeline_fd: str, name: str) -> None:
     # What is loaded stays: the garbage collector need not look through it again and again.
     gc.collect()
     gc.freeze()
-    Replica(name, order.index, model, order.conf.serving, listener, int(lifeline_fd)).serve()
+    figures = Figures(figures_path())
+    Replica(name, model, order.conf.serving, listener, int(lifeline_fd), figures).serve()
+
+
+def figures_path() -> Path | None:
+    """Return the file of this process's figures, where its parent gives it a place for one."""
+    folder, place = (os.environ.get(name) for name in (METRICS_VARIABLE, PLACE_VARIABLE))
+    return Path(folder, place + SUFFIX) if folder and place else None
 
 
 def _leave(*_: object) -> None:

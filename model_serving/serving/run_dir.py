@@ -25,6 +25,7 @@ from pathlib import Path
 
 from model_serving.place import RUN_DIR_VARIABLE
 
+FAILURE_NAME = ".failed"  # A file in a model's folder: why its replicas could not be loaded.
 _PREFIX = "model-serving-"
 _LONGEST_PARENT = 32  # characters, so that 50 are left for the name of a model
 _UNLOCKED_S = 60.0

@@ -5,9 +5,11 @@ process that answers HTTP: for ``python main.py``, for tests and for hosts too s
 ``ProcessRuntime``, in its own module, gives them processes of their own.
 """
 
+import asyncio
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -15,6 +17,8 @@ from model_serving.errors import BadRequest, ConfigError, DeadlineExceeded, Mode
 from model_serving.serving.model import InvalidInstance, Model, predict_batch
 from model_serving.serving.specification import ModelSpecification
 from model_serving.serving.status import State
+
+Leave = Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True)
@@ -38,12 +42,12 @@ class Runtime(Protocol):
         name: str,
         instance: Any,
         timeout_s: float | None = None,
-        caller: int | None = None,
+        leave: Leave | None = None,
     ) -> Any:
         """Return the prediction for one instance.
 
         ``timeout_s`` is how long to wait for it, where that is less than the model's own;
-        ``caller`` the descriptor of the caller's connection, to notice that it leaves.
+        ``leave`` waits, on an event loop, until the caller leaves.
 
         Raises:
             BadRequest: the model refused the instance.
@@ -53,6 +57,15 @@ class Runtime(Protocol):
             ModelNotReady: the model is not loaded.
             Overloaded: too many requests are in flight.
         """
+
+    async def ask(self, name: str, instance: Any, timeout_s: float | None = None) -> Any:
+        """Return the prediction as ``predict`` does, to a task, which is cancelled to leave."""
+
+    async def open(self) -> None:
+        """Work on the running event loop from now on."""
+
+    def open_in_background(self) -> None:
+        """Work on an event loop in a thread of its own, which ends with the process."""
 
     def states(self) -> Mapping[str, ModelState]:
         """Return the state of every model by name."""
@@ -65,6 +78,8 @@ class _Slot:
     state: ModelState = ModelState("loading")
     # A model is called by one thread at a time, as it is in a process of its own.
     lock: threading.Lock = field(default_factory=threading.Lock)
+    # Tasks wait for a thread of the model's own, so that they keep no other model from predicting.
+    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
 
 
 class InProcessRuntime:
@@ -102,7 +117,7 @@ class InProcessRuntime:
         name: str,
         instance: Any,
         timeout_s: float | None = None,
-        caller: int | None = None,
+        leave: Leave | None = None,
     ) -> Any:
         """Return the prediction for one instance; see ``Runtime.predict``."""
         slot = self._slots[name]
@@ -118,6 +133,25 @@ class InProcessRuntime:
             raise BadRequest(prediction.reason)
         return prediction
 
+    async def ask(self, name: str, instance: Any, timeout_s: float | None = None) -> Any:
+        """Return the prediction as ``predict`` does; what has not begun is taken back."""
+        slot = self._slots[name]
+        limit_s = min(slot.timeout_s, timeout_s or slot.timeout_s)
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(limit_s):
+                return await loop.run_in_executor(
+                    slot.thread, self.predict, name, instance, limit_s
+                )
+        except TimeoutError:
+            raise DeadlineExceeded(f"{name} did not answer in time") from None
+
+    async def open(self) -> None:
+        """Threads do all of it."""
+
+    def open_in_background(self) -> None:
+        """Threads do all of it."""
+
     def states(self) -> Mapping[str, ModelState]:
         """Return the state of every model by name."""
         return {name: slot.state for name, slot in self._slots.items()}
@@ -127,6 +161,7 @@ class CombinedRuntime:
     """Several runtimes, each with models of its own, as one."""
 
     def __init__(self, *runtimes: Runtime) -> None:
+        self._all = runtimes
         self._runtimes = {name: runtime for runtime in runtimes for name in runtime.states()}
 
     def predict(
@@ -134,10 +169,24 @@ class CombinedRuntime:
         name: str,
         instance: Any,
         timeout_s: float | None = None,
-        caller: int | None = None,
+        leave: Leave | None = None,
     ) -> Any:
         """Return the prediction for one instance; see ``Runtime.predict``."""
-        return self._runtimes[name].predict(name, instance, timeout_s, caller)
+        return self._runtimes[name].predict(name, instance, timeout_s, leave)
+
+    async def ask(self, name: str, instance: Any, timeout_s: float | None = None) -> Any:
+        """Return the prediction as ``predict`` does."""
+        return await self._runtimes[name].ask(name, instance, timeout_s)
+
+    async def open(self) -> None:
+        """Work on the running event loop from now on."""
+        for runtime in self._all:
+            await runtime.open()
+
+    def open_in_background(self) -> None:
+        """Work on an event loop in a thread of its own."""
+        for runtime in self._all:
+            runtime.open_in_background()
 
     def states(self) -> Mapping[str, ModelState]:
         """Return the state of every model by name."""

@@ -11,7 +11,7 @@ from typing import Any
 from model_serving.place import PLACE_VARIABLE
 from model_serving.serving.child import TOO_LONG, Child, Process, birth
 from model_serving.serving.plan import LEAVE, ModelPlan, Order, Report
-from model_serving.serving.registry import FAILURE_NAME
+from model_serving.serving.run_dir import FAILURE_NAME
 from model_serving.serving.status import ReplicaStatus, State
 
 FIRST_DELAY_S, LAST_DELAY_S = 1.0, 30.0
@@ -103,7 +103,6 @@ class Slot:
             Order(
                 target=plan.target,
                 conf=plan.conf,
-                index=index,
                 socket_path=str(hidden),
                 instances=plan.instances,
                 start_timeout_s=self._start_timeout_s,

@@ -13,12 +13,13 @@ import sys
 from pathlib import Path
 
 from model_serving.config import load_config
-from model_serving.log import configure_logging
+from model_serving.log import configure_logging, rotate
 from model_serving.serving.generation import Generation, Refused
 from model_serving.serving.run_dir import RunDir
 from model_serving.serving.slot import LAST_DELAY_S
 from model_serving.serving.status import GenerationStatus, Status, read_status, write_status
 
+ROTATE_S = 5.0  # How often the size of the log file is looked at.
 _log = logging.getLogger("supervisor")
 
 
@@ -150,7 +151,15 @@ def main(run_dir: str, catalogue: str, lifeline: str) -> None:
 
 
 async def _run(run_dir: RunDir, catalogue: str, lifeline: int) -> None:
+    rotating = asyncio.create_task(_rotate_log())
     await Supervisor(run_dir, catalogue, lifeline).run()
+    rotating.cancel()
+
+
+async def _rotate_log() -> None:
+    while True:
+        rotate()
+        await asyncio.sleep(ROTATE_S)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from model_serving.serving.run_dir import GenerationDir
+from model_serving.serving.process_runtime import ProcessRuntime
+from model_serving.serving.run_dir import RunDir
 from tests.serving.replicas import Gate, Replicas, RunningReplica, running_replicas
+from tests.serving.runtimes import in_background
 
 
 @pytest.fixture
@@ -30,9 +32,17 @@ def gate(folder: Path) -> Gate:
 
 
 @pytest.fixture
-def sockets(folder: Path) -> Path:
+def run_dir(folder: Path) -> RunDir:
+    """Return the folder of a service that has its first generation."""
+    run_dir = RunDir(folder)
+    run_dir.make_current(run_dir.make_generation(1))
+    return run_dir
+
+
+@pytest.fixture
+def sockets(run_dir: RunDir) -> Path:
     """Return the folder where a client looks for replicas."""
-    return GenerationDir(folder).sockets("ObedientModel")
+    return run_dir.generation(1).sockets("ObedientModel")
 
 
 @pytest.fixture
@@ -45,3 +55,10 @@ def serve(replicas: Replicas, sockets: Path) -> Callable[[int], RunningReplica]:
         return replica
 
     return start
+
+
+@pytest.fixture
+def runtime(run_dir: RunDir) -> Iterator[ProcessRuntime]:
+    """Return a runtime with a loop in the background."""
+    with in_background(run_dir) as runtime:
+        yield runtime

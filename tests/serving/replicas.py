@@ -65,7 +65,7 @@ class Replicas:
         self._count += 1
         path = path or self._folder / f"{self._count}.socket"
         conf = ModelConf(serving=ServingSettings(**serving))
-        order = Order(target, conf, self._count, str(path), instances or [], start_timeout_s)
+        order = Order(target, conf, str(path), instances or [], start_timeout_s)
         printed = self._folder / f"{self._count}.printed"
         lifeline, ours = os.pipe()
         channel, theirs = socket.socketpair()

@@ -1,21 +1,19 @@
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from typing import Any
+import asyncio
 
 import pytest
 
 from model_serving import metrics
 from model_serving.errors import Overloaded
-from model_serving.serving.admission import Admission
+from model_serving.serving.admission import Share, shares
+from tests.loops import in_loop, until
 
 
-def admitted(admission: Admission, name: str, stack: ExitStack) -> int:
+def entered(share: Share, in_thread: bool = False) -> int:
     """Let requests in until one is refused; return how many are."""
     count = 0
     while True:
         try:
-            stack.enter_context(admission.admit(name))
+            share.enter(in_thread)
         except Overloaded:
             return count
         count += 1
@@ -29,103 +27,99 @@ def shed(name: str) -> float:
     return float(metrics.SHED.labels(name)._value.get())
 
 
-def test_admission_bounds_each_model_by_itself() -> None:
-    admission = Admission({"A": 2, "B": 3})
-    with ExitStack() as stack:
-        assert admitted(admission, "A", stack) == 2
-        assert admitted(admission, "B", stack) == 3
+@pytest.mark.parametrize("in_thread", [False, True], ids=["task", "thread"])
+@in_loop
+async def test_shares_bound_each_model_by_itself(in_thread: bool) -> None:
+    both = shares({"A": 2, "B": 3}, threads=100)
+    assert (entered(both["A"], in_thread), entered(both["B"], in_thread)) == (2, 3)
+    assert (entered(both["A"], in_thread), entered(both["B"], in_thread)) == (0, 0)
 
 
 @pytest.mark.parametrize(
     ("threads", "first", "second"), [(1, 1, 0), (2, 1, 0), (8, 4, 2), (9, 4, 2), (100, 50, 25)]
 )
-def test_admission_leaves_half_of_the_free_threads_to_others(
+@in_loop
+async def test_shares_leave_half_of_the_free_threads_to_others(
     threads: int, first: int, second: int
 ) -> None:
-    admission = Admission({"A": 1000, "B": 1000}, threads)
-    with ExitStack() as stack:
-        assert admitted(admission, "A", stack) == first
-        assert admitted(admission, "B", stack) == second
-        assert first + second <= threads
+    both = shares({"A": 1000, "B": 1000}, threads)
+    assert entered(both["A"], in_thread=True) == first
+    assert entered(both["B"], in_thread=True) == second
+    assert first + second <= max(1, threads - 1)
 
 
-def test_admission_gives_back_the_place_of_a_request() -> None:
-    admission = Admission({"A": 1}, 8)
+@in_loop
+async def test_shares_bound_what_holds_no_thread_by_the_limit_alone() -> None:
+    both = shares({"A": 500, "B": 500}, threads=9)
+    assert entered(both["A"]) == 500
+    assert entered(both["B"], in_thread=True) == 4
+    assert entered(both["B"]) == 496
+
+
+@pytest.mark.parametrize("in_thread", [False, True], ids=["task", "thread"])
+@in_loop
+async def test_share_gives_back_the_place_of_a_request(in_thread: bool) -> None:
+    both = shares({"A": 1, "B": 100}, threads=8)
     for _ in range(20):
-        with admission.admit("A"), pytest.raises(Overloaded), admission.admit("A"):
-            pass
-    assert in_flight("A") == 0
+        entered_s = both["A"].enter(in_thread)
+        assert entered(both["A"], in_thread) == 0
+        both["A"].leave(entered_s, in_thread)
+    assert entered(both["B"], in_thread=True) == 4
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, GeneratorExit])
-def test_admission_gives_back_the_place_after_an_error(error: type[BaseException]) -> None:
-    admission = Admission({"A": 1}, 8)
-    for _ in range(20):
-        with pytest.raises(error), admission.admit("A"):
-            raise error
-    with ExitStack() as stack:
-        assert admitted(admission, "A", stack) == 1
+@in_loop
+async def test_share_tells_within_a_moment_what_is_in_flight() -> None:
+    share = shares({"A": 3}, threads=8)["A"]
+    entered_s = [share.enter(), share.enter(in_thread=True), share.enter()]
+    await until(lambda: in_flight("A") == 3)
+    share.leave(entered_s[0])
+    share.leave(entered_s[1], in_thread=True)
+    await until(lambda: in_flight("A") == 1)
+    share.leave(entered_s[2])
+    await until(lambda: in_flight("A") == 0)
 
 
-def test_admission_counts_what_is_in_flight_and_what_is_shed() -> None:
-    admission, before = Admission({"A": 2}), shed("A")
-    with admission.admit("A"), admission.admit("A"):
-        assert in_flight("A") == 2
-        with pytest.raises(Overloaded), admission.admit("A"):
-            pass
-    assert (in_flight("A"), shed("A")) == (0, before + 1)
+@in_loop
+async def test_share_counts_what_is_shed() -> None:
+    share, before = shares({"A": 1}, threads=8)["A"], shed("A")
+    share.enter()
+    for _ in range(3):
+        with pytest.raises(Overloaded):
+            share.enter()
+    assert shed("A") == before + 3
+    await until(lambda: in_flight("A") == 1)
 
 
-def test_admission_starts_with_nothing_in_flight() -> None:
+@in_loop
+async def test_share_starts_with_nothing_in_flight() -> None:
     metrics.IN_FLIGHT.labels("A").set(5)
-    Admission({"A": 2})
+    shares({"A": 2}, threads=8)
     assert in_flight("A") == 0
 
 
 @pytest.mark.parametrize(
     ("latency_s", "retry_after_s"), [(0.0, 1), (0.5, 1), (10.0, 10), (10.01, 11)], ids=str
 )
-def test_admission_tells_the_latency_as_the_time_to_wait(
+@in_loop
+async def test_share_tells_the_latency_as_the_time_to_wait(
     latency_s: float, retry_after_s: int
 ) -> None:
-    admission = Admission({"A": 1, "B": 1})
-    admission._shares["A"].latency_s = latency_s
-    with admission.admit("A"), pytest.raises(Overloaded) as raised, admission.admit("A"):
-        pass
+    share = shares({"A": 1}, threads=8)["A"]
+    share._latency_s = latency_s
+    share.enter()
+    with pytest.raises(Overloaded) as raised:
+        share.enter()
     assert raised.value.retry_after_s == retry_after_s
     assert raised.value.message == "A has too many requests in flight"
 
 
-def test_admission_measures_the_latency() -> None:
-    admission = Admission({"A": 1})
-    slow = threading.Event()
-    with admission.admit("A"):
-        slow.wait(0.05)
-    first_s = admission._shares["A"].latency_s
+@in_loop
+async def test_share_measures_the_latency() -> None:
+    share = shares({"A": 1}, threads=8)["A"]
+    entered_s = share.enter()
+    await asyncio.sleep(0.05)
+    share.leave(entered_s)
+    first_s = share._latency_s
     assert first_s >= 0.1 * 0.05
-    with admission.admit("A"):
-        pass
-    assert admission._shares["A"].latency_s < first_s
-
-
-def test_admission_holds_its_bounds_among_many_threads() -> None:
-    admission = Admission({"A": 5, "B": 5}, 16)
-    most, now, lock = {"A": 0, "B": 0}, {"A": 0, "B": 0}, threading.Lock()
-
-    def enter(name: str) -> bool:
-        try:
-            with admission.admit(name):
-                with lock:
-                    now[name] += 1
-                    most[name] = max(most[name], now[name])
-                with lock:
-                    now[name] -= 1
-            return True
-        except Overloaded:
-            return False
-
-    with ThreadPoolExecutor(16) as pool:
-        results: list[Any] = list(pool.map(enter, ["A", "B"] * 2000))
-    assert any(results)
-    assert max(most.values()) <= 5
-    assert (in_flight("A"), in_flight("B")) == (0, 0)
+    share.leave(share.enter())
+    assert share._latency_s < first_s

@@ -3,7 +3,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from model_serving import metrics
+from model_serving.figures import Figures
 from model_serving.serving.batching import Queue
 from model_serving.serving.wire import Answer, Cancel, FrameReader, Outcome, Question
 
@@ -28,8 +28,13 @@ def question(number: int, alone: bool = False, in_s: float = 60) -> Question:
     return Question(number, now_s, now_s + in_s, alone, None)
 
 
-def queue_of(*questions: Question, maximum: int = 3, caller: Listener | None = None) -> Queue:
-    queue = Queue("AModel", maximum)
+def queue_of(
+    *questions: Question,
+    maximum: int = 3,
+    caller: Listener | None = None,
+    figures: Figures | None = None,
+) -> Queue:
+    queue = Queue(maximum, figures or Figures())
     caller = caller or Listener()
     for asked in questions:
         queue.put(asked, caller)
@@ -42,10 +47,6 @@ def batches(queue: Queue) -> list[list[int]]:
     while len(queue):
         taken.append([waiting.question.id for waiting in queue.take()])
     return taken
-
-
-def dropped(why: str) -> float:
-    return float(metrics.DROPPED.labels("AModel", why)._value.get())
 
 
 @pytest.mark.parametrize(
@@ -94,11 +95,11 @@ def test_queue_knows_when_waiting_is_of_no_use(alone: list[bool], full: bool) ->
 
 
 def test_queue_drops_and_counts_what_is_cancelled() -> None:
-    caller, before = Listener(), dropped("caller left")
-    queue = queue_of(*map(question, range(3)), caller=caller)
+    caller, figures = Listener(), Figures()
+    queue = queue_of(*map(question, range(3)), caller=caller, figures=figures)
     queue.cancel(Cancel(1), caller)
     assert batches(queue) == [[0, 2]]
-    assert (dropped("caller left"), caller.answers()) == (before + 1, [])
+    assert (figures.dropped["caller left"], caller.answers()) == (1, [])
 
 
 def test_queue_cancels_no_question_of_somebody_else() -> None:
@@ -109,20 +110,21 @@ def test_queue_cancels_no_question_of_somebody_else() -> None:
 
 
 def test_queue_drops_and_counts_what_a_caller_asked_who_has_left() -> None:
-    leaver, before = Listener(), dropped("caller left")
-    queue = queue_of(question(1), question(2), caller=leaver)
+    leaver, figures = Listener(), Figures()
+    queue = queue_of(question(1), question(2), caller=leaver, figures=figures)
     queue.put(question(3), Listener())
     leaver.is_open = False
     assert batches(queue) == [[3]]
-    assert dropped("caller left") == before + 2
+    assert figures.dropped["caller left"] == 2
 
 
 def test_queue_drops_counts_and_answers_what_comes_too_late() -> None:
-    caller, before = Listener(), dropped("deadline passed")
-    queue = queue_of(question(1, in_s=-1), question(2), question(3, in_s=0), caller=caller)
+    caller, figures = Listener(), Figures()
+    late = question(1, in_s=-1), question(2), question(3, in_s=0)
+    queue = queue_of(*late, caller=caller, figures=figures)
     assert batches(queue) == [[2]]
     assert caller.answers() == [Answer(1, Outcome.EXPIRED), Answer(3, Outcome.EXPIRED)]
-    assert dropped("deadline passed") == before + 2
+    assert figures.dropped["deadline passed"] == 2
 
 
 def test_queue_fills_the_places_of_what_it_drops() -> None:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
-from prometheus_client.multiprocess import MultiProcessCollector
 
+from model_serving.figures import SUFFIX, Figures
 from model_serving.serving.wire import Answer, Outcome
 from tests.serving.replicas import (
     OBEDIENT,
@@ -202,8 +201,6 @@ def test_replica_counts_its_batches(folder: Path) -> None:
             assert len(line.answers()) == 1
             line.ask(*batch("b"))
             assert len(line.answers()) == 1
-    registry = CollectorRegistry()
-    MultiProcessCollector(registry, path=str(folder / "metrics"))
-    labels = {"model": "ObedientModel"}
-    assert registry.get_sample_value("model_inference_seconds_count", labels) == 2
-    assert registry.get_sample_value("model_batch_size_sum", labels | {"replica": "1"}) == 2
+    figures = [Figures(path) for path in (folder / "metrics").glob(f"*{SUFFIX}")]
+    assert [sum(found.inference.counts) for found in figures] == [2]
+    assert [found.batch_size.sum for found in figures] == [2]

@@ -1,3 +1,4 @@
+import asyncio
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from model_serving.errors import (
     ModelFailed,
     ModelNotReady,
 )
-from model_serving.serving import InProcessRuntime, InvalidInstance, Model, ModelSpecification
+from model_serving.serving import InvalidInstance, Model, ModelSpecification
+from model_serving.serving.runtime import InProcessRuntime
+from tests.loops import in_loop
 
 
 class DoublingModel(Model):
@@ -78,6 +81,12 @@ def runtime_of(
     serving = ServingSettings(timeout_s=timeout_s)
     conf = ModelConf(serving=serving, model=settings or {}, source="a.conf")
     return InProcessRuntime([ModelSpecification(model, conf) for model in models])
+
+
+def waiting_model(runtime: InProcessRuntime) -> WaitingModel:
+    model = runtime._slots["WaitingModel"].model
+    assert isinstance(model, WaitingModel)
+    return model
 
 
 def test_runtime_predicts_one_instance() -> None:
@@ -169,8 +178,7 @@ def test_runtime_says_why_a_model_is_not_ready() -> None:
 
 def test_runtime_calls_a_model_from_one_thread_at_a_time() -> None:
     runtime = runtime_of(WaitingModel)
-    model = runtime._slots["WaitingModel"].model
-    assert isinstance(model, WaitingModel)
+    model = waiting_model(runtime)
     model.go_on.set()
     threads = [
         threading.Thread(target=runtime.predict, args=("WaitingModel", number))
@@ -185,8 +193,7 @@ def test_runtime_calls_a_model_from_one_thread_at_a_time() -> None:
 
 def test_runtime_lets_no_caller_wait_longer_than_its_timeout() -> None:
     runtime = runtime_of(WaitingModel, timeout_s=0.05)
-    model = runtime._slots["WaitingModel"].model
-    assert isinstance(model, WaitingModel)
+    model = waiting_model(runtime)
     holder = threading.Thread(target=runtime.predict, args=("WaitingModel", 1))
     holder.start()
     assert model.entered.wait(30)
@@ -195,3 +202,54 @@ def test_runtime_lets_no_caller_wait_longer_than_its_timeout() -> None:
     model.go_on.set()
     holder.join()
     assert runtime.predict("WaitingModel", 3) == 3
+
+
+@in_loop
+async def test_runtime_answers_tasks_as_it_does_threads() -> None:
+    runtime = runtime_of(DoublingModel, BrokenModel)
+    await runtime.open()
+    asked = [runtime.ask("DoublingModel", number) for number in range(1, 100)]
+    assert await asyncio.gather(*asked) == [2 * number for number in range(1, 100)]
+    with pytest.raises(BadRequest, match="zero is refused"):
+        await runtime.ask("DoublingModel", 0)
+    with pytest.raises(ModelFailed):
+        await runtime.ask("DoublingModel", -1)
+    with pytest.raises(ModelNotReady, match="BrokenModel is not ready"):
+        await runtime.ask("BrokenModel", 1)
+
+
+@in_loop
+async def test_runtime_predicts_for_tasks_while_many_wait_for_another_model() -> None:
+    runtime = runtime_of(DoublingModel, WaitingModel)
+    held = [asyncio.create_task(runtime.ask("WaitingModel", at)) for at in range(100)]
+    await asyncio.to_thread(waiting_model(runtime).entered.wait, 30)
+    assert await runtime.ask("DoublingModel", 1) == 2
+    waiting_model(runtime).go_on.set()
+    assert await asyncio.gather(*held) == list(range(100))
+    assert waiting_model(runtime).most_at_once == 1
+
+
+@pytest.mark.parametrize("timeout_s", [0.05, None], ids=["callers", "models"])
+@in_loop
+async def test_runtime_lets_no_task_wait_longer_than_its_timeout(timeout_s: float | None) -> None:
+    runtime = runtime_of(WaitingModel, timeout_s=30 if timeout_s else 0.05)
+    held = [asyncio.create_task(runtime.ask("WaitingModel", at, timeout_s)) for at in range(3)]
+    for task in held:
+        with pytest.raises(DeadlineExceeded, match="WaitingModel did not answer in time"):
+            await task
+    waiting_model(runtime).go_on.set()
+    assert await runtime.ask("WaitingModel", 3, 30) == 3
+
+
+@in_loop
+async def test_runtime_predicts_nothing_for_a_cancelled_task_that_waits() -> None:
+    runtime = runtime_of(WaitingModel)
+    model = waiting_model(runtime)
+    held, waits = (asyncio.create_task(runtime.ask("WaitingModel", at)) for at in range(2))
+    await asyncio.to_thread(model.entered.wait, 30)
+    waits.cancel()
+    await asyncio.wait([waits])
+    model.entered.clear()
+    model.go_on.set()
+    assert await held == 0
+    assert not model.entered.is_set()

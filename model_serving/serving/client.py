@@ -1,4 +1,7 @@
-"""The client for an event loop: one connection to each replica carries all its questions."""
+"""The client: one connection to each replica carries all questions of a process.
+
+It lives on an event loop. Frames that are ready together leave in one write.
+"""
 
 import asyncio
 import itertools
@@ -19,19 +22,20 @@ from model_serving.serving.wire import (
     encode,
 )
 
+_WATCH_S = 0.02  # How late a deadline may be noticed.
+
 
 class _Link(asyncio.Protocol):
-    """A connection to a replica, with the questions that it has not answered yet.
-
-    Frames that are ready together leave in one write.
-    """
+    """A connection to a replica, with the questions that it has not answered yet."""
 
     def __init__(self) -> None:
-        self._waiting: dict[int, asyncio.Future[Answer]] = {}
+        self._waiting: dict[int, tuple[asyncio.Future[Answer], float]] = {}
+        self._is_watching = False
         self._started: set[int] = set()
         self._reader: FrameReader[Answer] = FrameReader(Answer)
         self._unsent = bytearray()
         self._transport: asyncio.WriteTransport | None = None
+        self._loop = asyncio.get_running_loop()
         self.is_open = True
         self.opening: asyncio.Task[Any] | None = None  # The loop keeps but weak references.
 
@@ -48,17 +52,29 @@ class _Link(asyncio.Protocol):
         """
         if not self.is_open:
             raise ReplicaGone(was_asked=False)
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._write(question)
-        self._waiting[question.id] = future
+        future: asyncio.Future[Answer] = self._loop.create_future()
+        self._waiting[question.id] = future, question.deadline_s
+        if not self._is_watching:
+            self._watch()
         try:
             return await future
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, TimeoutError):
             self._write(Cancel(question.id))
             raise
         finally:
-            self._waiting.pop(question.id, None)
+            del self._waiting[question.id]
             self._started.discard(question.id)
+
+    def _watch(self) -> None:
+        """Look after the deadlines while anybody waits; a timer for each would cost too much."""
+        now_s = time.monotonic()
+        for future, deadline_s in self._waiting.values():
+            if deadline_s <= now_s and not future.done():
+                future.set_exception(TimeoutError())
+        self._is_watching = bool(self._waiting)
+        if self._is_watching:
+            self._loop.call_later(_WATCH_S, self._watch)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send what has been asked meanwhile."""
@@ -71,16 +87,16 @@ class _Link(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Hand the answers to those who asked."""
         for answer in self._reader.feed(data):
-            future = self._waiting.get(answer.id)
+            waiting = self._waiting.get(answer.id)
             if answer.outcome == Outcome.STARTED:
                 self._started.add(answer.id)
-            elif future is not None and not future.done():
-                future.set_result(answer)
+            elif waiting is not None and not waiting[0].done():
+                waiting[0].set_result(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell all who wait that their replica has gone."""
         self.is_open = False
-        for number, future in self._waiting.items():
+        for number, (future, _) in self._waiting.items():
             if not future.done():
                 future.set_exception(ReplicaGone(True, number in self._started))
 
@@ -93,7 +109,7 @@ class _Link(asyncio.Protocol):
     def _write(self, frame: Question | Cancel) -> None:
         data = encode(frame)
         if not self._unsent:
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
         self._unsent += data
 
     def _flush(self) -> None:
@@ -102,7 +118,7 @@ class _Link(asyncio.Protocol):
             self._transport.write(unsent)
 
 
-class MultiplexingClient:
+class Client:
     """Asks the replicas of one model, from any number of tasks of one event loop."""
 
     def __init__(self, name: str, registry: Registry) -> None:
@@ -112,46 +128,58 @@ class MultiplexingClient:
         self._links: dict[str, _Link] = {}
         self._refused: set[str] = set()
         self._numbers = itertools.count()
-        self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        registry.listen(lambda: self._loop.call_soon_threadsafe(self._note_change))
 
     async def ask(self, instance: Any, deadline_s: float) -> Answer:
-        """Return the answer to one instance, or raise, as ``ThreadClient.ask`` does.
+        """Return the answer to one instance; a task that is cancelled takes its question back.
 
-        A task that is cancelled takes its question back.
+        A question whose replica dies is asked again, alone. Only one that was alone with a replica
+        when that died is given up. ``deadline_s`` is when to give up, by ``time.monotonic``.
+
+        Raises:
+            DeadlineExceeded, ModelNotReady, Overloaded: there is no answer.
+            ModelFailed: the instance killed a replica on its own.
         """
         question = Question(next(self._numbers), 0.0, deadline_s, False, instance)
         try:
-            async with asyncio.timeout(deadline_s - time.monotonic()):
-                while True:
-                    try:
-                        link = await self._link()
-                        question.sent_s = time.monotonic()
-                        return await link.ask(question)
-                    except ReplicaGone as gone:
-                        if gone.was_predicting:
-                            raise ModelFailed from RuntimeError("the instance killed its replica")
-                        if gone.was_asked:
-                            metrics.RETRIED.labels(self._name).inc()
-                            question.alone = True
+            while True:
+                try:
+                    link = self._link() or await self._coming_link(deadline_s)
+                    question.sent_s = time.monotonic()
+                    return await link.ask(question)
+                except ReplicaGone as gone:
+                    if gone.was_predicting:
+                        raise ModelFailed from RuntimeError("the instance killed its replica")
+                    if gone.was_asked:
+                        metrics.RETRIED.labels(self._name).inc()
+                        question.alone = True
         except TimeoutError:
             raise DeadlineExceeded(f"{self._name} did not answer in time") from None
 
-    async def _link(self) -> _Link:
-        """Return the replica with the fewest in flight from here; wait for one to come."""
-        while True:
-            changed = self._changed
-            listing = self._registry.listing(self._name)
-            for path in self._links.keys() - listing.sockets:
-                self._links.pop(path).close()
-            self._refused &= listing.sockets
-            usable = listing.sockets - self._refused
-            if usable:
-                return min(map(self._linked, usable), key=lambda link: link.in_flight)
-            if listing.failure is not None:
-                raise ModelNotReady(f"{self._name} is not ready")
-            await changed.wait()
+    def close(self) -> None:
+        """Hang up."""
+        for link in self._links.values():
+            link.close()
+
+    def _link(self) -> _Link | None:
+        """Return the replica with the fewest in flight from here, if there is any."""
+        listing = self._registry.listing(self._name)
+        for path in self._links.keys() - listing.sockets:
+            self._links.pop(path).close()
+        self._refused &= listing.sockets
+        usable = listing.sockets - self._refused
+        if usable:
+            return min(map(self._linked, usable), key=lambda link: link.in_flight)
+        if listing.failure is not None:
+            raise ModelNotReady(f"{self._name} is not ready")
+        return None
+
+    async def _coming_link(self, deadline_s: float) -> _Link:
+        async with asyncio.timeout(deadline_s - time.monotonic()):
+            while True:
+                await self._registry.change()
+                if link := self._link():
+                    return link
 
     def _linked(self, path: str) -> _Link:
         link = self._links.get(path)
@@ -176,7 +204,3 @@ class MultiplexingClient:
             self._loop.create_connection(lambda: link, sock=connection)
         )
         return link
-
-    def _note_change(self) -> None:
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
