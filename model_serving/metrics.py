@@ -21,6 +21,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from model_serving.figures import SECONDS
 from model_serving.place import METRICS_VARIABLE, PLACE_VARIABLE
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -31,14 +32,12 @@ if METRICS_VARIABLE in os.environ:
     _place = os.environ.get(PLACE_VARIABLE, f"process-{os.getpid()}")
     values.ValueClass = values.MultiProcessValue(lambda: _place)
 
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-
 REQUESTS = Counter("model_requests", "Requests answered.", ["model", "status"], registry=_registry)
 LATENCY = Histogram(
     "model_request_seconds",
     "From a request to its answer.",
     ["model"],
-    buckets=_SECONDS,
+    buckets=SECONDS,
     registry=_registry,
 )
 IN_FLIGHT = Gauge(
@@ -60,38 +59,11 @@ EXPIRED = Counter(
     ["model"],
     registry=_registry,
 )
-DROPPED = Counter(
-    "model_instances_dropped",
-    "Instances that were not predicted, because nobody waited for them any more.",
-    ["model", "why"],
-    registry=_registry,
-)
 RETRIED = Counter(
     "model_instances_retried",
     "Instances sent again, their replica gone.",
     ["model"],
     registry=_registry,
-)
-QUEUE_WAIT = Histogram(
-    "model_queue_wait_seconds",
-    "From an instance's way to a replica to its prediction's begin.",
-    ["model"],
-    buckets=_SECONDS,
-    registry=_registry,
-)
-INFERENCE = Histogram(
-    "model_inference_seconds",
-    "Time that one batch takes.",
-    ["model"],
-    buckets=_SECONDS,
-    registry=_registry,
-)
-BATCH_SIZE = Histogram(
-    "model_batch_size",
-    "Instances in one batch.",
-    ["model", "replica"],
-    registry=_registry,
-    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024),
 )
 
 

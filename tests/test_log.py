@@ -7,12 +7,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 import pytest
 
 from model_serving.config import Config
-from model_serving.log import BackgroundHandler, configure_logging
+from model_serving.log import BackgroundHandler, configure_logging, rotate
 from model_serving.place import ROOT
 from tests.services.processes import clean_environment, wait_until
 
@@ -61,9 +62,15 @@ def test_log_without_a_writable_folder_goes_to_the_console(
 
 
 def _write_lines(folder: Path, conf_file: Path, name: str) -> None:
-    configure_logging(Config(log_dir=str(folder), log_console=False), conf_file)
+    configure_logging(Config(log_dir=str(folder), log_console=False), conf_file, rotates=False)
     for number in range(1000):
         logging.getLogger(name).info("line %d", number)
+
+
+def _rotate_until(folder: Path, conf_file: Path, all_written: Event) -> None:
+    configure_logging(Config(log_dir=str(folder), log_console=False), conf_file)
+    while not all_written.wait(0.005):
+        rotate()
 
 
 def test_log_file_rotates_without_losing_a_line_of_several_processes(tmp_path: Path) -> None:
@@ -75,10 +82,14 @@ def test_log_file_rotates_without_losing_a_line_of_several_processes(tmp_path: P
         context.Process(target=_write_lines, args=(tmp_path, conf_file, f"writer{number}"))
         for number in range(4)
     ]
-    for writer in writers:
-        writer.start()
+    all_written = context.Event()
+    rotator = context.Process(target=_rotate_until, args=(tmp_path, conf_file, all_written))
+    for process in (rotator, *writers):
+        process.start()
     for writer in writers:
         writer.join()
+    all_written.set()
+    rotator.join()
     logs = list(tmp_path.glob("service.log*"))
     lines = [line for log in logs for line in log.read_text().splitlines()]
     assert len(logs) > 5
@@ -203,7 +214,7 @@ AT_EXIT = """
 import logging, sys
 from pathlib import Path
 from model_serving.config import Config
-from model_serving.log import configure_logging
+from model_serving.log import configure_logging, rotate
 configure_logging(Config(log_dir=sys.argv[1]), in_background=True)
 for number in range(100):
     logging.getLogger("XXXModel").info("line %d", number)

@@ -10,6 +10,7 @@ from prometheus_client.multiprocess import mark_process_dead
 from prometheus_client.parser import text_string_to_metric_families
 
 from model_serving import metrics
+from model_serving.figures import SUFFIX, Figures
 from model_serving.place import METRICS_VARIABLE, PLACE_VARIABLE, ROOT
 from model_serving.serving.run_dir import RunDir
 from model_serving.serving.status import GenerationStatus, ReplicaStatus, Status, write_status
@@ -30,10 +31,14 @@ SHOW_OF_SUPERVISOR = """
 import sys
 from pathlib import Path
 from model_serving import metrics
+from model_serving.serving.replica_metrics import ReplicaMetrics
 from model_serving.serving.run_dir import RunDir
 from model_serving.serving.supervisor_metrics import SupervisorMetrics
 sys.stdout.buffer.write(metrics.exposition([SupervisorMetrics(RunDir(Path(sys.argv[1])))]))
 """
+SHOW_OF_REPLICAS = SHOW_OF_SUPERVISOR.replace("SupervisorMetrics", "ReplicaMetrics").replace(
+    "supervisor_metrics", "replica_metrics"
+)
 Samples = dict[tuple[str, str], float]
 
 
@@ -118,6 +123,23 @@ def test_exposition_holds_what_the_supervisor_knows(
     shown = samples(text)
     assert shown.get(("model_replicas_ready", "AModel")) == expected[0]
     assert shown.get(("model_replica_restarts_total", "AModel")) == expected[1]
+
+
+def test_exposition_adds_up_the_figures_of_replicas(tmp_path: Path) -> None:
+    run_dir = RunDir(tmp_path)
+    run_dir.metrics.mkdir()
+    for place in ("AModel-0-0", "AModel-0-1", "AModel-1-0", "BModel-0-0"):
+        figures = Figures(run_dir.metrics / f"{place}{SUFFIX}")
+        figures.batch_size.observe(3)
+        figures.inference.observe(0.002)
+        figures.drop("caller left")
+    text = run(SHOW_OF_REPLICAS, run_dir.metrics, "http-0", str(tmp_path)).decode()
+    assert 'model_batch_size_bucket{le="2.0",model="AModel",replica="0"} 0.0' in text
+    assert 'model_batch_size_bucket{le="4.0",model="AModel",replica="0"} 2.0' in text
+    assert 'model_batch_size_bucket{le="+Inf",model="AModel",replica="1"} 1.0' in text
+    assert 'model_inference_seconds_count{model="AModel"} 3.0' in text
+    assert 'model_inference_seconds_sum{model="BModel"} 0.002' in text
+    assert 'model_instances_dropped_total{model="AModel",why="caller left"} 3.0' in text
 
 
 def test_exposition_in_this_process_is_the_format_of_prometheus(tmp_path: Path) -> None:
