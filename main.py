@@ -16,6 +16,7 @@ This is Flask's own server, for trying and debugging. In production a WSGI serve
 `bin/start.sh` starts gunicorn with it.
 """
 
+import os
 import sys
 
 from docopt import DocoptExit, docopt
@@ -24,24 +25,23 @@ from werkzeug.serving import is_running_from_reloader
 
 from model_serving import __version__
 from model_serving.address import check_address, local_url
-from model_serving.app import create_app
+from model_serving.app import create_app, create_front
 from model_serving.config import Config, load_config
 from model_serving.errors import ConfigError, DeclarationError
 from model_serving.log import configure_logging
+from model_serving.place import RUN_DIR_VARIABLE
+from model_serving.web.asgi import Front
 
 
-def __getattr__(name: str) -> Flask:
-    """Build `main:app` when a WSGI server asks for it, so that a mere import loads no model."""
-    if name != "app":
+def __getattr__(name: str) -> Flask | Front:
+    """Build `main:app` or `main:asgi` when a server asks for it; a mere import loads no model."""
+    if name not in ("app", "asgi"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    app = globals()["app"] = build_app(load_config())
-    return app
-
-
-def build_app(config: Config) -> Flask:
-    """Set up the process's logging, and build the application."""
-    configure_logging(config, in_background=True)
-    return create_app(config)
+    config = load_config()
+    # The supervisor of a service with several processes rotates the file.
+    configure_logging(config, in_background=True, rotates=RUN_DIR_VARIABLE not in os.environ)
+    built = globals()[name] = create_app(config) if name == "app" else create_front(config)
+    return built
 
 
 def serve(config: Config, debug: bool) -> None:
@@ -55,7 +55,8 @@ def serve(config: Config, debug: bool) -> None:
         print(f"{local_url(config)} is where to call it", flush=True)
     # In debug mode a first process only watches the files; its child alone loads the models.
     watches_only = debug and not is_running_from_reloader()
-    app = Flask(__name__) if watches_only else build_app(config)
+    configure_logging(config, in_background=True)
+    app = Flask(__name__) if watches_only else create_app(config)
     app.run(config.host, config.port, threaded=True, use_reloader=debug)
 
 

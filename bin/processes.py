@@ -17,6 +17,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+_CONFIGURED = b"conf/gunicorn.conf.py"  # in the command line of the master and its workers
 _MASTER_S = 5.0  # how much longer than its workers the master may take
 
 
@@ -29,7 +30,7 @@ def members(leader: int) -> list[int]:
 def _is_member(pid: int, leader: int) -> bool:
     try:
         command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        is_service = b"main:app" in command or b"model_serving." in command
+        is_service = _CONFIGURED in command or b"model_serving." in command
         return (
             is_service and os.getpgid(pid) == leader and Path(f"/proc/{pid}/cwd").samefile(Path())
         )
@@ -81,7 +82,7 @@ def main(pid_file: str, command: str, timeout_s: str = "0") -> None:
     if leader in found:
         parts = {
             "pid": [leader],
-            "workers": [pid for pid in found if pid != leader and _runs(pid, b"main:app")],
+            "workers": [pid for pid in found if pid != leader and _runs(pid, _CONFIGURED)],
             "supervisor": [pid for pid in found if _runs(pid, b"serving.supervisor")],
         }
         print(*parts[command])

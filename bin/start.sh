@@ -23,7 +23,7 @@ reason=$(python -m model_serving.address check 2>&1) || fail "$reason (PORT=8000
 echo "starting ..."
 service_log=$(setting log_dir)/service.log
 log_start=$(wc -c 2>/dev/null <"$service_log" || echo 0)
-LOG_CONSOLE=false setsid .venv/bin/gunicorn --config conf/gunicorn.conf.py --pid "$pid_file" main:app \
+LOG_CONSOLE=false setsid .venv/bin/gunicorn --config conf/gunicorn.conf.py --pid "$pid_file" \
     >"$console_log" 2>&1 </dev/null 9>&- &
 pid=$!
 # gunicorn would write it only once it listens, and this script may be interrupted before.

@@ -8,6 +8,7 @@ PATH="$PWD/.venv-test/bin:$PATH"
 
 need chromium chromium
 need curl curl
+need wrk wrk
 if [[ $# -gt 0 ]]; then
     exec pytest "$@"
 fi

@@ -1,5 +1,6 @@
-"""gunicorn's settings: `gunicorn --config conf/gunicorn.conf.py main:app`."""
+"""gunicorn's settings: `gunicorn --config conf/gunicorn.conf.py`."""
 
+import faulthandler
 import gc
 import os
 import sys
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
+
+END_S = 5.0  # how long a worker that has ended may take to let go
 
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root))
@@ -36,7 +39,7 @@ class ServiceLogger(Logger):
 
     def setup(self, cfg):
         super().setup(cfg)
-        configure_logging(settings)
+        configure_logging(settings, rotates=False)
         self.error_log.handlers.clear()
         self.error_log.propagate = True
 
@@ -44,6 +47,7 @@ class ServiceLogger(Logger):
 def on_starting(server):
     """Start the supervisor of the models, before there is anything else to fork."""
     server.supervision = Supervision("model_serving.catalogue")
+    server.app_is_named = server.app.app_uri != wsgi_app
 
 
 def when_ready(server):
@@ -76,6 +80,12 @@ def wait_until_all_serve(server):
         time.sleep(0.05)  # gunicorn's own loop waits for workers in the same way.
 
 
+def on_reload(server):
+    """Take the application of the new settings, unless the command line names one."""
+    if not server.app_is_named:
+        server.app.app_uri = server.cfg.wsgi_app
+
+
 def pre_fork(server, worker):
     """Give each worker a place, for the file of its metrics."""
     gc.freeze()  # Looking for garbage would copy the memory that is shared with the master.
@@ -97,6 +107,11 @@ def post_worker_init(worker):
     os.write(worker.tmp.fileno(), b"serves")  # The size of this file tells the master.
 
 
+def worker_exit(server, worker):
+    """Let no thread keep the process: a model that runs in it may hang."""
+    faulthandler.dump_traceback_later(END_S, exit=True)
+
+
 def child_exit(server, worker):
     """Take what a dead worker had in flight out of the metrics."""
     mark_process_dead(f"http-{worker.place}")
@@ -107,19 +122,16 @@ def on_exit(server):
     server.supervision.end()
 
 
-def pre_request(worker, req):
-    """Announce the end of the connection where the body may be left unread."""
-    for name, value in req.headers:
-        is_too_large = name == "CONTENT-LENGTH" and int(value) > settings.max_content_length
-        if is_too_large or name == "TRANSFER-ENCODING":
-            req.force_close()
-
-
 chdir = str(root)
 logger_class = ServiceLogger
 bind = bind_address(settings)
 workers = settings.workers
-worker_class = "model_serving.thread_worker.LingeringThreadWorker"
+wsgi_app = {"asgi": "main:asgi", "gthread": "main:app"}[settings.http_worker]
+worker_class = "model_serving.server.worker.HttpWorker"
+asgi_loop = "uvloop"
+# A client that leaves takes its request with it at once.
+asgi_disconnect_grace_period = 0
+worker_connections = settings.max_connections
 threads = settings.threads
 # A worker loads the models before its first sign of life.
 timeout = round(settings.start_timeout_s)

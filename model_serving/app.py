@@ -11,18 +11,15 @@ from prometheus_client.registry import Collector
 
 from model_serving.config import CONF_DIR, Config, load_model_conf
 from model_serving.errors import DeclarationError
+from model_serving.headers import REQUEST_ID_HEADER
 from model_serving.resources import RESOURCES
-from model_serving.serving import (
-    CombinedRuntime,
-    InProcessRuntime,
-    ModelSpecification,
-    RunDir,
-    Runtime,
-)
+from model_serving.serving import ModelSpecification, RunDir
 from model_serving.serving.process_runtime import ProcessRuntime
+from model_serving.serving.replica_metrics import ReplicaMetrics
+from model_serving.serving.runtime import CombinedRuntime, InProcessRuntime, Runtime
 from model_serving.serving.supervisor_metrics import SupervisorMetrics
 from model_serving.web.api import ServiceApi
-from model_serving.web.direct import DirectLane
+from model_serving.web.asgi import Front
 from model_serving.web.json import OrjsonProvider
 from model_serving.web.model_resource import ModelResource, served_name, served_url
 from model_serving.web.openapi import OpenAPI, Route
@@ -34,7 +31,6 @@ from model_serving.web.operations import (
     Root,
 )
 from model_serving.web.request import ServiceRequest, finish
-from model_serving.web.response import REQUEST_ID_HEADER
 
 DOCS_URL = "/docs"
 OPENAPI_URL = "/openapi.json"
@@ -51,6 +47,27 @@ def create_app(
         ConfigError: a model's settings are wrong.
         DeclarationError: a resource's declaration is wrong.
     """
+    runtime = _runtime(config, resources, conf_dir)
+    app = _create_app(config, resources, runtime)
+    runtime.open_in_background()
+    return app
+
+
+def create_front(
+    config: Config, resources: Sequence[type[Resource]] = RESOURCES, conf_dir: Path = CONF_DIR
+) -> Front:
+    """Build the ASGI application: the direct lane, and the WSGI application behind it.
+
+    Raises:
+        ConfigError, DeclarationError: as ``create_app`` does.
+    """
+    runtime = _runtime(config, resources, conf_dir)
+    app = _create_app(config, resources, runtime)
+    own = [resource(runtime) for resource in resources if issubclass(resource, ModelResource)]
+    return Front(app, runtime, own, config.max_content_length, config.threads)
+
+
+def _create_app(config: Config, resources: Sequence[type[Resource]], runtime: Runtime) -> Flask:
     app = Flask("model_serving", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.max_content_length
     app.config["MAX_FORM_MEMORY_SIZE"] = config.max_content_length
@@ -64,7 +81,6 @@ def create_app(
         expose_headers=[REQUEST_ID_HEADER, "Location", "Retry-After"],
     )
 
-    runtime = _runtime(config, resources, conf_dir)
     api = ServiceApi(app)
     for route in _routes(resources, runtime):
         api.add_resource(
@@ -73,8 +89,6 @@ def create_app(
             endpoint=route.endpoint,
             resource_class_kwargs=route.collaborators,
         )
-    own = [resource(runtime) for resource in resources if issubclass(resource, ModelResource)]
-    app.wsgi_app = DirectLane(app, own, config.max_content_length)  # type: ignore[method-assign]
     app.register_blueprint(get_swaggerui_blueprint(DOCS_URL, OPENAPI_URL, SWAGGER_UI))
     return app
 
@@ -117,7 +131,7 @@ def _runtime(config: Config, resources: Sequence[type[Resource]], conf_dir: Path
 
 def _metrics() -> list[Collector]:
     run_dir = RunDir.from_environment()
-    return [] if run_dir is None else [SupervisorMetrics(run_dir)]
+    return [] if run_dir is None else [SupervisorMetrics(run_dir), ReplicaMetrics(run_dir)]
 
 
 def _routes(resources: Sequence[type[Resource]], runtime: Runtime) -> list[Route]:

@@ -24,7 +24,7 @@ def main(channel_fd: str, command: str = "") -> None:
     """Tell what is to be served, then judge predictions for as long as the supervisor asks."""
     with socket.socket(fileno=int(channel_fd)) as channel:
         try:
-            configure_logging(load_config())
+            configure_logging(load_config(), rotates=False)
             # Imported here, so that code which cannot be imported is told of like anything else.
             declarations = importlib.import_module("model_serving.declarations")
             if command == "check":

@@ -29,8 +29,8 @@ RuntimeName = Literal["processes", "in-process"]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0))
+def _half_of_the_cores() -> int:
+    return max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,11 +39,36 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     host: Annotated[str, Meta(min_length=1, description="Address to listen on.")] = "0.0.0.0"
     port: Annotated[int, Meta(ge=1, le=65_535, description="Port to listen on.")] = 9999
     workers: Annotated[
-        int, Meta(ge=1, le=512, description="HTTP worker processes. Default: one per core.")
-    ] = msgspec.field(default_factory=_cores)
+        int,
+        Meta(
+            ge=1,
+            le=512,
+            description="HTTP worker processes; the other cores are for the models.",
+        ),
+    ] = msgspec.field(default_factory=_half_of_the_cores)
+    http_worker: Annotated[
+        Literal["asgi", "gthread"],
+        Meta(
+            description="How a worker answers: on an event loop, plain predictions without Flask, "
+            "or each request by Flask in a thread. Both answer the same."
+        ),
+    ] = "asgi"
     threads: Annotated[
-        int, Meta(ge=1, le=512, description="Requests that one worker handles at a time.")
+        int, Meta(ge=1, le=512, description="Requests that Flask handles at a time in one worker.")
     ] = 128
+    max_connections: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Most connections to one worker.")
+    ] = 4096
+    header_timeout_s: Annotated[
+        Seconds, Meta(description="How long a client may take to send a request's headers.")
+    ] = 10.0
+    body_timeout_s: Annotated[
+        Seconds,
+        Meta(
+            description="How long a client may take to send the body, and one second more for "
+            "each 1,000 bytes; also how long it may take nothing of its answer."
+        ),
+    ] = 30.0
     runtime: Annotated[
         RuntimeName,
         Meta(

@@ -11,9 +11,10 @@ from gunicorn.app.wsgiapp import WSGIApplication
 from model_serving.app import models_in_processes
 from model_serving.config import load_config
 from model_serving.errors import ConfigError
-from model_serving.serving import InProcessRuntime, ModelSpecification
+from model_serving.serving import ModelSpecification
 from model_serving.serving.agreement import difference
 from model_serving.serving.plan import ModelPlan
+from model_serving.serving.runtime import InProcessRuntime
 from model_serving.web import ModelResource
 from model_serving.web.uploads import FileFields
 

@@ -21,6 +21,8 @@ not in this tree is logged with the request id and answered 500 without detail.
 
 from typing import ClassVar
 
+NOT_HTTP = "The request is not valid HTTP"  # What a caller is told whose request breaks off.
+
 
 class ServiceError(Exception):
     """Base of what a caller may be told: a status, and a message safe to show."""

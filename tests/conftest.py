@@ -1,32 +1,41 @@
-"""Fixtures: applications with the real parts, in this process."""
+"""Fixtures: applications with the real parts, in this process, on both lanes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from flask_restful import Resource
 
-from model_serving.app import create_app
+from model_serving.app import create_app, create_front
 from model_serving.config import Config
+from tests.lanes import FrontClient, FrontLane
 
 MakeClient = Callable[..., FlaskClient]
 
 
-@pytest.fixture(scope="session")
-def client() -> FlaskClient:
-    """Return a client of the service as it is shipped."""
-    return create_app(Config()).test_client()
+@pytest.fixture(scope="session", params=["flask", "front"])
+def client(request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
+    """Return a client of the service as it is shipped, on each lane."""
+    with ExitStack() as stack:
+        yield _client(request.param, stack, Config())
 
 
-@pytest.fixture
-def make_client(tmp_path: Path) -> MakeClient:
-    """Return a function that makes a client of a service of its own."""
+@pytest.fixture(params=["flask", "front"])
+def make_client(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeClient]:
+    """Return a function that makes a client of a service of its own, on each lane."""
+    with ExitStack() as stack:
 
-    def make(*resources: type[Resource], **settings: object) -> FlaskClient:
-        conf_dir = settings.pop("conf_dir", tmp_path)
-        assert isinstance(conf_dir, Path)
-        app = create_app(Config(**settings), resources, conf_dir)  # type: ignore[arg-type]
-        return app.test_client()
+        def make(*resources: type[Resource], **settings: Any) -> FlaskClient:
+            conf_dir = settings.pop("conf_dir", tmp_path)
+            return _client(request.param, stack, Config(**settings), resources, conf_dir)
 
-    return make
+        yield make
+
+
+def _client(lane: str, stack: ExitStack, *service: Any) -> FlaskClient:
+    if lane == "flask":
+        return create_app(*service).test_client()
+    return FrontClient(stack.enter_context(closing(FrontLane(create_front(*service)))))

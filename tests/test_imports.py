@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "model_serving"
 # From the top floor down. A room imports from floors below its own.
 FLOORS = [
-    {"catalogue", "declarations", "status", "thread_worker"},
+    {"catalogue", "declarations", "server", "status"},
     {"app"},
     {"resources"},
     {"web"},
@@ -22,10 +22,10 @@ FLOORS = [
     {"log", "address", "metrics"},
     {"config"},
     {"conversion"},
-    {"errors", "place"},
+    {"caller", "errors", "figures", "headers", "place"},
 ]
 WEB = {"flask", "flask_restful", "flask_cors", "flask_swagger_ui", "werkzeug", "jsonschema"}
-PLACES = ("model_serving/**/*.py", "main.py", "bin/*.py", "tests/load/*.py")
+PLACES = ("model_serving/**/*.py", "main.py", "bin/*.py", "tests/load/*.py", "tests/benchmark/*.py")
 SOURCES = sorted(path for place in PLACES for path in ROOT.glob(place))
 PACKAGE_FILES = [path for path in SOURCES if path.name == "__init__.py"]
 
@@ -69,10 +69,22 @@ def test_no_modules_import_each_other_in_a_circle(graph: grimp.ImportGraph) -> N
     assert circles == []
 
 
-@pytest.mark.parametrize("room", ["serving", "models", "config", "errors", "log"])
+@pytest.mark.parametrize("room", sorted(set().union(*FLOORS[FLOORS.index({"web"}) + 1 :])))
 def test_room_below_the_web_knows_no_web(graph: grimp.ImportGraph, room: str) -> None:
     known = graph.find_upstream_modules(f"{PACKAGE}.{room}", as_package=True)
     assert known.isdisjoint(WEB)
+
+
+@pytest.mark.parametrize("program", ["server", "catalogue", "status"])
+def test_program_that_imports_the_app_later_knows_no_web(program: str) -> None:
+    graph = grimp.build_graph(
+        PACKAGE,
+        include_external_packages=True,
+        exclude_type_checking_imports=True,
+        cache_dir=None,
+    )
+    known = graph.find_upstream_modules(f"{PACKAGE}.{program}", as_package=program == "server")
+    assert known.isdisjoint(WEB | {f"{PACKAGE}.web", f"{PACKAGE}.app", f"{PACKAGE}.resources"})
 
 
 def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -102,9 +114,9 @@ def test_package_file_holds_a_docstring_and_names_alone(path: Path) -> None:
 
 def test_importing_everything_loads_no_model_and_starts_no_thread() -> None:
     script = (
-        "import sys, threading, jieba, main, model_serving.app;"
+        "import sys, threading, jieba, main, model_serving.app, model_serving.server.asgi_worker;"
         "assert not jieba.dt.initialized; assert 'jieba.posseg' not in sys.modules;"
         "assert threading.active_count() == 1;"
-        "assert 'app' not in vars(main)"
+        "assert not {'app', 'asgi'} & vars(main).keys()"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

@@ -5,8 +5,9 @@ from typing import Any
 
 from flask import Flask, current_app
 from flask_restful import Api
-from werkzeug.exceptions import HTTPException, NotFound, RequestEntityTooLarge
+from werkzeug.exceptions import ClientDisconnected, HTTPException, NotFound, RequestEntityTooLarge
 
+from model_serving.errors import NOT_HTTP
 from model_serving.web.json import output_json
 from model_serving.web.request import current_request
 from model_serving.web.response import error_response
@@ -42,6 +43,8 @@ def _http_error(error: HTTPException) -> Any:
         message = f"The body is too large: the limit is {limit} bytes"
         if length is not None and length <= limit:
             message = "The form has too many parts"
+    if isinstance(error, ClientDisconnected):
+        message = NOT_HTTP
     if isinstance(error, NotFound):
         message = "There is nothing at this URL; GET /v1 lists the models"
     # The werkzeug error's own headers matter (Allow, Retry-After); those of its HTML body do not.

@@ -1,44 +1,46 @@
-"""The direct lane: the plain prediction, from the bytes of its body to the bytes of its answer.
+"""The direct lane: the plain prediction, from the bytes of its body to the bytes of its answer."""
 
-It stands before the Flask app as WSGI middleware, and answers ``POST /v1/<ModelName>`` with a body
-of right JSON in a fraction of the app's time. Everything else goes on to the app as it came: other
-routes and methods, forms, calls from other origins, resources with a ``post`` of their own, and
-whatever is wrong in any way, so that what is wrong with a request is said in one place.
-"""
-
-import io
+import asyncio
 import logging
 import time
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import orjson
-from flask import Flask, Response
+from flask import Response
 from werkzeug.exceptions import HTTPException
-from werkzeug.http import HTTP_STATUS_CODES
 
-from model_serving.web.json import json_bytes
+from model_serving.errors import CallerLeft, NoJSONObject
+from model_serving.headers import REQUEST_ID_HEADER, common_headers, request_id
+from model_serving.log import RequestLog, request_line
+from model_serving.web.json import json_bytes, not_json
 from model_serving.web.model_resource import ModelResource, served_name, served_url
-from model_serving.web.response import (
-    common_headers,
-    error_response,
-    log_request,
-    record_prediction,
-    request_id,
-    timeout_s,
-)
+from model_serving.web.response import TIMEOUT_HEADER, error_response, record_prediction, timeout_s
 from model_serving.web.uploads import FileFields
 from model_serving.web.validation import BodyValidator
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+Fields = Mapping[bytes, bytes]  # A request's headers, their names in lower case.
 
 # What a resource may override that the lane would pass by.
 _OWN = ("post", "answer", "dispatch_request", "method_decorators", "decorators", "representations")
+_ID, _TIMEOUT = (name.lower().encode() for name in (REQUEST_ID_HEADER, TIMEOUT_HEADER))
+_JSON = {b"application/json"} | {
+    b"application/json;%bcharset=%b" % (blank, charset)
+    for blank in (b"", b" ")
+    for charset in (b"utf-8", b"UTF-8")
+}
 
 
 class NotPlain(Exception):
-    """A response that carries a status or headers of its own; Flask knows how to answer it."""
+    """Flask knows how to answer this."""
+
+
+class Reply(NamedTuple):
+    """A whole response."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
 
 
 class PlainModel:
@@ -46,109 +48,88 @@ class PlainModel:
 
     def __init__(self, resource: ModelResource) -> None:
         self.name = served_name(type(resource))
-        self.log = logging.getLogger(self.name)
+        self.path = served_url(type(resource))
+        self._log = logging.getLogger(self.name)
+        self._requests = RequestLog(self._log)
         self._resource = resource
         self._validator = BodyValidator(resource.schema, self.name)
         self._files = FileFields(resource.schema, self.name)
 
-    def instance_of(self, data: bytes, size_bytes: int) -> Any:
-        """Make the instance of a request's body.
-
-        Raises:
-            Exception: the body is not right, or not whole.
-        """
-        if len(data) != size_bytes:
-            raise EOFError
-        body = orjson.loads(data)
-        self._validator.check(body)
-        return self._resource.to_instance(self._files.decode(body))
-
-    def predict(self, instance: Any, environ: "WSGIEnvironment") -> bytes:
-        """Return the body of the response.
-
-        Raises:
-            NotPlain: the response is more than a body.
-            Exception: there is no response.
-        """
-        connection = environ.get("gunicorn.socket")
-        prediction = self._resource.runtime.predict(
-            self.name,
-            instance,
-            timeout_s(environ.get("HTTP_X_REQUEST_TIMEOUT_MS")),
-            connection and connection.fileno(),
+    def takes(self, method: str, fields: Fields) -> bool:
+        """Say whether a request is a plain prediction."""
+        return (
+            method == "POST"
+            and fields.get(b"content-type") in _JSON
+            and b"origin" not in fields  # CORS is Flask's.
         )
-        response = self._resource.to_response(prediction)
+
+    async def reply(self, fields: Fields, body: bytes) -> Reply | None:
+        """Return the answer to a plain prediction; None: Flask has to answer."""
+        started_s = time.monotonic()
+        id_ = request_id(_text(fields.get(_ID)))
+        status, headers = 200, common_headers(id_)
+        try:
+            answer = await self._answer(body, _text(fields.get(_TIMEOUT)))
+        except NotPlain:
+            return None
+        except asyncio.CancelledError:
+            self._note(CallerLeft.status, time.monotonic() - started_s, id_)
+            raise
+        except Exception as error:
+            told, status, more = error_response(error, id_, self._log)
+            answer, headers = json_bytes(told), headers | more
+        self._note(status, time.monotonic() - started_s, id_)
+        return Reply(
+            status,
+            [
+                (b"Content-Type", b"application/json"),
+                (b"Content-Length", b"%d" % len(answer)),
+                *((name.encode(), value.encode()) for name, value in headers.items()),
+            ],
+            answer,
+        )
+
+    async def _answer(self, data: bytes, timeout_ms: str | None) -> bytes:
+        body = _parsed(data)
+        self._validator.check(body)
+        body = self._files.decode(body)
+        try:
+            instance = self._resource.to_instance(body)
+        except Exception:  # It may need Flask's request.
+            raise NotPlain from None
+        ask = self._resource.runtime.ask
+        prediction = await ask(self.name, instance, timeout_s(timeout_ms))
+        try:
+            response = self._resource.to_response(prediction)
+        except (HTTPException, RuntimeError):  # It may need Flask's context.
+            raise NotPlain from None
         if isinstance(response, tuple | Response):
             raise NotPlain
         return json_bytes(response)
 
+    def _note(self, status: int, taken_s: float, id_: str) -> None:
+        record_prediction(self.name, status, taken_s)
+        self._requests.write(request_line("POST", self.path, status, taken_s, id_))
 
-class DirectLane:
-    """Answers plain predictions, and gives everything else to the app."""
 
-    def __init__(
-        self, app: Flask, resources: Iterable[ModelResource], max_content_length: int
-    ) -> None:
-        self._app = app
-        self._behind: WSGIApplication = app.wsgi_app
-        self._after = {name: list(them) for name, them in app.after_request_funcs.items()}
-        self._max_content_length = max_content_length
-        self._models = {
-            served_url(type(resource)): PlainModel(resource)
-            for resource in resources
-            if all(getattr(type(resource), own) is getattr(ModelResource, own) for own in _OWN)
-        }
+def plain_models(resources: Iterable[ModelResource]) -> dict[str, PlainModel]:
+    """Return those of the resources, by path, that answer a POST as the base class does."""
+    models = [
+        PlainModel(resource)
+        for resource in resources
+        if all(getattr(type(resource), own) is getattr(ModelResource, own) for own in _OWN)
+    ]
+    return {model.path: model for model in models}
 
-    def __call__(
-        self, environ: "WSGIEnvironment", start_response: "StartResponse"
-    ) -> Iterable[bytes]:
-        """Answer a request."""
-        started_s = time.monotonic()
-        model = self._model_for(environ)
-        if model is None:
-            return self._behind(environ, start_response)
-        data = b""
-        try:
-            data = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
-            instance = model.instance_of(data, int(environ["CONTENT_LENGTH"]))
-        except Exception:
-            environ["wsgi.input"] = io.BytesIO(data)
-            return self._behind(environ, start_response)
 
-        id_ = request_id(environ.get("HTTP_X_REQUEST_ID"))
-        status, headers = 200, dict[str, str]()
-        try:
-            body = model.predict(instance, environ)
-        except (HTTPException, NotPlain):  # It is predicted once more, then.
-            environ["wsgi.input"] = io.BytesIO(data)
-            return self._behind(environ, start_response)
-        except Exception as error:
-            told, status, headers = error_response(error, id_, model.log)
-            body = json_bytes(told)
-        taken_s = time.monotonic() - started_s
-        record_prediction(model.name, status, taken_s)
-        log_request(model.log, "POST", environ["PATH_INFO"], status, taken_s, id_)
-        headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
-        headers |= common_headers(id_)
-        start_response(f"{status} {HTTP_STATUS_CODES.get(status, '')}", list(headers.items()))
-        return [body]
+def _parsed(data: bytes) -> Any:
+    if not data:
+        raise NoJSONObject
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise not_json(error) from None
 
-    def _model_for(self, environ: "WSGIEnvironment") -> PlainModel | None:
-        """Return the model that a request asks, if it is a plain one."""
-        model = self._models.get(environ["PATH_INFO"])
-        length = environ.get("CONTENT_LENGTH", "")
-        is_plain = (
-            model is not None
-            and environ["REQUEST_METHOD"] == "POST"
-            and environ.get("CONTENT_TYPE") == "application/json"
-            and "HTTP_ORIGIN" not in environ
-            and "HTTP_TRANSFER_ENCODING" not in environ
-            and length.isascii()
-            and length.isdigit()
-            and len(length) < 20
-            and int(length) <= self._max_content_length
-            # What somebody has the app do before each request (ask for a key) is not passed by.
-            and not self._app.before_request_funcs
-            and self._app.after_request_funcs == self._after
-        )
-        return model if is_plain else None
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")

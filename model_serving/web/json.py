@@ -7,6 +7,8 @@ import orjson
 from flask import Response, make_response
 from flask.json.provider import JSONProvider
 
+from model_serving.errors import InvalidBody
+
 
 class OrjsonProvider(JSONProvider):
     """Make Flask's ``request.json`` and ``jsonify`` strict and fast.
@@ -42,6 +44,11 @@ def json_bytes(data: Any) -> bytes:
         TypeError: the data holds something that JSON does not.
     """
     return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def not_json(error: ValueError) -> InvalidBody:
+    """Return what the caller is told about a body that is no JSON."""
+    return InvalidBody(f"The body is not valid JSON: {error}")
 
 
 def json_pointer(steps: Iterable[str | int]) -> str:

@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 from flask_restful import Resource
 
 from model_serving.errors import DeclarationError, InvalidBody
-from model_serving.serving import Model, ModelState, Runtime
+from model_serving.serving import Model
+from model_serving.serving.runtime import ModelState, Runtime
 from model_serving.web.documentation import Answer, Documentation, documented
 from model_serving.web.request import current_request
 from model_serving.web.validation import BodyValidator, validate_json
@@ -63,7 +64,7 @@ class ModelResource(Resource):
             served_name(type(self)),
             self.to_instance(body),
             timeout_s=request.timeout_s,
-            caller=request.caller,
+            leave=request.leave,
         )
         return self.to_response(prediction)
 

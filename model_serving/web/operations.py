@@ -8,7 +8,7 @@ from flask_restful import Resource
 from prometheus_client.registry import Collector
 
 from model_serving.metrics import CONTENT_TYPE, exposition
-from model_serving.serving import Runtime
+from model_serving.serving.runtime import Runtime
 from model_serving.web.documentation import Answer, Documentation, documented
 from model_serving.web.json import output_json
 from model_serving.web.model_resource import summary

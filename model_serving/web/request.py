@@ -3,23 +3,21 @@
 import io
 import logging
 import time
-from functools import cached_property
+from functools import cached_property, partial
 from typing import IO, Any, NoReturn, cast
+from urllib.parse import quote
 
 import flask
 from flask import Request, Response
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
-from model_serving.errors import InvalidBody, NoJSONObject
-from model_serving.web.response import (
-    REQUEST_ID_HEADER,
-    TIMEOUT_HEADER,
-    common_headers,
-    log_request,
-    record_prediction,
-    request_id,
-    timeout_s,
-)
+from model_serving.caller import until_gone
+from model_serving.errors import NoJSONObject
+from model_serving.headers import REQUEST_ID_HEADER, common_headers, request_id
+from model_serving.log import request_line
+from model_serving.serving.runtime import Leave
+from model_serving.web.json import not_json
+from model_serving.web.response import TIMEOUT_HEADER, record_prediction, timeout_s
 
 
 class ServiceRequest(Request):
@@ -45,10 +43,12 @@ class ServiceRequest(Request):
         return timeout_s(self.headers.get(TIMEOUT_HEADER))
 
     @property
-    def caller(self) -> int | None:
-        """The descriptor of the caller's connection, where the server gives it away."""
-        connection = self.environ.get("gunicorn.socket")
-        return None if connection is None else connection.fileno()
+    def leave(self) -> Leave | None:
+        """What waits until the caller leaves, where the server lets us know."""
+        if connection := self.environ.get("gunicorn.socket"):
+            return partial(until_gone, connection, self.environ["SERVER_PROTOCOL"] != "HTTP/1.0")
+        leave: Leave | None = self.environ.get("service.leave")
+        return leave
 
     @property
     def is_prediction(self) -> bool:
@@ -86,7 +86,7 @@ class ServiceRequest(Request):
         """Answer 400; ``e`` is None where the body is not declared as JSON."""
         if e is None or not self.get_data():
             raise NoJSONObject
-        raise InvalidBody(f"The body is not valid JSON: {e}")
+        raise not_json(e)
 
 
 class _ChunkedBody(io.RawIOBase):
@@ -126,5 +126,8 @@ def finish(response: Response) -> Response:
     status, taken_s = response.status_code, time.monotonic() - request.started_s
     if request.is_prediction:
         record_prediction(request.log.name, status, taken_s)
-    log_request(request.log, request.method, request.path, status, taken_s, request.id)
+    request.log.info(
+        # A path may hold a line break.
+        request_line(request.method, quote(request.path), status, taken_s, request.id)
+    )
     return response

@@ -1,25 +1,15 @@
 """What every response carries and leaves behind, on whichever way it was made."""
 
 import logging
-import re
-import uuid
 from functools import cache
 from typing import Any
-from urllib.parse import quote
 
 from prometheus_client import Counter, Histogram
 
 from model_serving import metrics
 from model_serving.errors import BadRequest, InvalidBody, ServiceError, Unavailable
 
-REQUEST_ID_HEADER = "X-Request-ID"
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
-_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}", re.ASCII)
-
-
-def request_id(sent: str | None) -> str:
-    """Return the caller's id where it is sane (it goes into the log and back), else a new one."""
-    return sent if sent and _SANE_ID.fullmatch(sent) else uuid.uuid4().hex
 
 
 def timeout_s(sent: str | None) -> float | None:
@@ -45,11 +35,6 @@ def _latency(model_name: str) -> Histogram:
     return metrics.LATENCY.labels(model_name)
 
 
-def common_headers(id_: str) -> dict[str, str]:
-    """Return the headers of every response."""
-    return {REQUEST_ID_HEADER: id_, "X-Content-Type-Options": "nosniff"}
-
-
 def error_response(
     error: Exception, id_: str, log: logging.Logger
 ) -> tuple[dict[str, Any], int, dict[str, str]]:
@@ -68,17 +53,3 @@ def record_prediction(model_name: str, status: int, taken_s: float) -> None:
     """Count a request to a model."""
     _counter(model_name, status).inc()
     _latency(model_name).observe(taken_s)
-
-
-def log_request(
-    log: logging.Logger, method: str, path: str, status: int, taken_s: float, id_: str
-) -> None:
-    """Write a request's line into the log."""
-    log.info(
-        "%s %s %d in %.1f ms (request %s)",
-        method,
-        quote(path),  # It may hold a line break.
-        status,
-        taken_s * 1000,
-        id_,
-    )

@@ -7,8 +7,9 @@ from flask.testing import FlaskClient
 
 from model_serving.config import CONF_DIR, load_model_conf
 from model_serving.resources import RESOURCES
-from model_serving.serving import InProcessRuntime, Model, ModelSpecification
+from model_serving.serving import Model, ModelSpecification
 from model_serving.serving.model import predict_batch
+from model_serving.serving.runtime import InProcessRuntime
 from model_serving.web import ModelResource
 from model_serving.web.uploads import FileFields
 

@@ -1,19 +1,21 @@
 """A model and its resources that fail in every way they are told to."""
 
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import flask
 import orjson
-from flask import Flask
+from flask import abort, make_response
+from flask_restful import Resource
 from werkzeug.exceptions import Conflict
 
 from model_serving import errors
-from model_serving.app import create_app
+from model_serving.app import create_front
 from model_serving.config import Config
 from model_serving.serving import InvalidInstance, Model
-from model_serving.web import Example, ModelResource
-from tests.web.lanes import environ_of
+from model_serving.web import Example, ModelResource, validate_json
+from model_serving.web.request import current_request
+from tests.lanes import FrontLane, environ_of
 
 NAME: dict[str, Any] = {"type": "object", "properties": {"do": {"type": "string"}}}
 ERRORS: dict[str, Exception] = {
@@ -51,16 +53,26 @@ class MoodyModelResource(ModelResource):
     examples = (Example({"do": "it"}, {"result": "it"}),)
 
     def to_instance(self, body: Any) -> Any:
-        if body.get("do") in ("flask", "field of body"):
-            return {"do": flask.request.method} if body["do"] == "flask" else _raise("field")
+        match body.get("do"):
+            case "flask":
+                return {"do": flask.request.method}
+            case "abort":
+                abort(409, "not so")
+            case "field of body":
+                raise ERRORS["field"]
         return body
 
     def to_response(self, prediction: Any) -> Any:
-        return _raise(prediction) if prediction in ERRORS else {"result": prediction}
-
-
-def _raise(what: str) -> NoReturn:
-    raise ERRORS[what]
+        match prediction:
+            case "tuple":
+                return {"result": 1}, 201, {"X-Own": "yes"}
+            case "response":
+                return make_response(b"own", 203, {"Content-Type": "text/own"})
+            case "abort after":
+                abort(418)
+        if isinstance(prediction, str) and prediction in ERRORS:
+            raise ERRORS[prediction]
+        return {"result": prediction}
 
 
 class EagerModel(MoodyModel):
@@ -74,10 +86,19 @@ class EagerModelResource(MoodyModelResource):
         return {"own": flask.request.get_json()}
 
 
-def moody_app(conf_dir: Path) -> Flask:
-    """Build the app."""
-    resources = [MoodyModelResource, EagerModelResource]
-    return create_app(Config(max_content_length=1000), resources, conf_dir)
+class PlainResource(Resource):
+    """A resource without a model."""
+
+    @validate_json(NAME)
+    def post(self) -> Any:
+        return {"plain": current_request().get_json()}
+
+
+def moody_lane(conf_dir: Path, *resources: type[Resource], **settings: Any) -> FrontLane:
+    """Build the front, and the app behind it."""
+    resources = resources or (MoodyModelResource, EagerModelResource, PlainResource)
+    settings = {"max_content_length": 1000} | settings
+    return FrontLane(create_front(Config(**settings), resources, conf_dir))
 
 
 def asked(what: Any, **changes: Any) -> dict[str, Any]:

@@ -3,7 +3,11 @@
 import select
 from typing import Any
 
+from gunicorn import util
 from gunicorn.workers.gthread import ThreadWorker
+
+from model_serving.config import load_config
+from model_serving.server.refusal import refusal
 
 LINGER_MS = 10
 
@@ -29,6 +33,22 @@ class LingeringThreadWorker(ThreadWorker):
             if not next_request.poll(LINGER_MS):
                 return keeps
 
+    def init_process(self) -> None:
+        """Begin, answering what is no request as the rest of the service does."""
+        util.write_error = _refuse
+        self._max_content_length = load_config().max_content_length
+        super().init_process()
+
+    def handle_request(self, req: Any, conn: Any) -> Any:
+        """Answer; announce the end of the connection where the body may be left unread."""
+        for name, value in req.headers:
+            is_too_large = name == "CONTENT-LENGTH" and int(value) > self._max_content_length
+            if is_too_large or name == "TRANSFER-ENCODING":
+                req.force_close()
+            if is_too_large:
+                req._expected_100_continue = False  # It is not asked for.
+        return super().handle_request(req, conn)
+
     def is_parent_alive(self) -> bool:
         """Say whether the master runs; without it, tell callers that connections end here."""
         if not super().is_parent_alive():
@@ -48,3 +68,7 @@ class LingeringThreadWorker(ThreadWorker):
                 before = self.nr_conns
                 self.accept(listener)
             listener.close()
+
+
+def _refuse(client: Any, status: int, _reason: str, _message: str) -> None:
+    util.write_nonblock(client, refusal(status))

@@ -1,0 +1,140 @@
+"""The ASGI application: the direct lane, and the Flask app for everything else.
+
+``Front`` answers ``POST /v1/<ModelName>`` with a JSON body on the event loop. Other routes and
+methods, forms, calls from other origins, and resources with a ``post`` of their own go to Flask in
+a thread. The body is read before, so that a slow caller holds no thread.
+"""
+
+import asyncio
+import io
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple
+
+from a2wsgi import WSGIMiddleware
+from a2wsgi.wsgi_typing import WSGIApp
+from flask import Flask
+
+from model_serving.serving.runtime import Leave, Runtime
+from model_serving.web.direct import Fields, PlainModel, plain_models
+from model_serving.web.model_resource import ModelResource
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+class _Body(NamedTuple):
+    """What has come of a request's body."""
+
+    data: bytes
+    is_whole: bool
+
+
+class Front:
+    """Answers plain predictions, and gives everything else to the Flask app."""
+
+    def __init__(
+        self,
+        app: Flask,
+        runtime: Runtime,
+        resources: Iterable[ModelResource],
+        max_content_length: int,
+        threads: int,
+    ) -> None:
+        """Give the app at most so many threads."""
+        self._app = app
+        self._runtime = runtime
+        self._after = {name: list(them) for name, them in app.after_request_funcs.items()}
+        self._max_content_length = max_content_length
+        # A thread is done once the response is made, however slowly that is taken.
+        self._flask = WSGIMiddleware(_with_body(app), workers=threads, send_queue_size=0)
+        self._handed_over: set[asyncio.Task[None]] = set()
+        self._models = plain_models(resources)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "http":
+            await self._answer(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await receive()
+            await self.open()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+
+    async def open(self) -> None:
+        """Get ready on the running event loop; the app is set up by now."""
+        # What somebody has the app do around each request (ask for a key) is not passed by.
+        if (
+            self._app.before_request_funcs
+            or self._app.after_request_funcs != self._after
+            or "wsgi_app" in vars(self._app)  # It is wrapped in middleware.
+        ):
+            self._models = {}
+        await self._runtime.open()
+
+    def model_for(self, method: str, path: str, fields: Fields) -> PlainModel | None:
+        """Return the model that a request asks, if it is a plain prediction."""
+        model = self._models.get(path)
+        return model if model is not None and model.takes(method, fields) else None
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fields = dict(scope["headers"])
+        body = await self._read(fields, receive)
+        reply = None
+        if body.is_whole and len(fields) == len(scope["headers"]):
+            model = self.model_for(scope["method"], scope["path"], fields)
+            reply = None if model is None else await model.reply(fields, body.data)
+        if reply is None:
+            await self._hand_over(scope, body, send)
+            return
+        start = {"type": "http.response.start", "status": reply.status, "headers": reply.headers}
+        await send(start)
+        await send({"type": "http.response.body", "body": reply.body})
+
+    async def _read(self, fields: Fields, receive: Receive) -> _Body:
+        """Read the body, unless it is too long."""
+        if int(fields.get(b"content-length", 0)) > self._max_content_length:
+            return _Body(b"", False)
+        parts, size, more = list[bytes](), 0, True
+        while more and size <= self._max_content_length:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                break
+            parts.append(message.get("body", b""))
+            size += len(parts[-1])
+            more = message.get("more_body", False)
+        is_whole = not more and size <= self._max_content_length
+        return _Body(parts[0] if len(parts) == 1 else b"".join(parts), is_whole)
+
+    async def _hand_over(self, scope: Scope, body: _Body, send: Send) -> None:
+        """Let the app answer; where the caller leaves, it goes on to its end nevertheless."""
+        fields = [field for field in scope["headers"] if field[0] != b"transfer-encoding"]
+        if len(fields) < len(scope["headers"]):  # If it broke off, it lacks a byte, at least.
+            length = len(body.data) + (not body.is_whole)
+            fields.append((b"content-length", b"%d" % length))
+        left = asyncio.Event()
+        handed = scope | {"headers": fields, "service": (body.data, left.wait)}
+        task = asyncio.ensure_future(self._flask(handed, _nothing_more, send))  # type: ignore[arg-type]
+        self._handed_over.add(task)
+        task.add_done_callback(self._handed_over.discard)
+        try:
+            await asyncio.shield(task)
+        finally:
+            left.set()
+
+
+def _with_body(app: Flask) -> WSGIApp:
+    """Return the app, reading the body that has been read before."""
+
+    def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
+        leave: Leave
+        body, leave = environ.pop("asgi.scope")["service"]
+        environ |= {"wsgi.input": io.BytesIO(body), "service.leave": leave}
+        return app(environ, start_response)
+
+    return answer
+
+
+async def _nothing_more() -> dict[str, Any]:
+    return {"type": "http.disconnect"}
