@@ -32,15 +32,14 @@ def rows_of(table: type[msgspec.Struct]) -> list[list[str]]:
     """Return what the settings' page must say of a table: key, default, what is allowed, why."""
     rows = []
     for field in msgspec.structs.fields(table):
-        default = "one per core"
+        default = "one for two cores"
         if field.default is not msgspec.NODEFAULT:
             value = "none" if field.default is None else field.default
             text = ",".join(value) if isinstance(value, tuple) else msgspec.to_builtins(value)
             default = f"`{text:g}`" if isinstance(text, float) else f"`{text!s}`"
             default = default.replace("True", "true").replace("`none`", "none")
         schema = msgspec.json.schema(field.type)
-        description = schema["description"].removesuffix(" Default: one per core.")
-        rows.append([f"`{field.name}`", default, allowed_words(schema), description])
+        rows.append([f"`{field.name}`", default, allowed_words(schema), schema["description"]])
     return rows
 
 

@@ -7,8 +7,10 @@ Usage:
 Options:
   --scenarios NAMES  Some of them, separated by commas: replica, supervisor, worker, reload, broken,
                      overload, stop, master [default: all].
+  --lane LANE        How the copy's HTTP workers answer: asgi, gthread or both [default: both].
   --running          Take the service that runs in this folder, for the scenarios that leave it
-                     running; else a copy of this folder is started, and removed in the end.
+                     running, on its lane; else a copy of this folder is started, and removed in
+                     the end.
   --model NAME       The model that is called, if not the first.
   --clients COUNT    Connections, which are kept; each calls again once it is answered
                      [default: 16].
@@ -28,10 +30,13 @@ with 1 if more was lost, or if the service did not do what it must.
 """
 
 import asyncio
+import itertools
 import signal
 import sys
 from pathlib import Path
+from typing import get_args, get_type_hints
 
+from model_serving.config import Config
 from tests.load.bodies import Unusable, find_model, model_names
 from tests.load.options import Options
 from tests.load.progress import shown
@@ -39,7 +44,8 @@ from tests.load.scenarios import SCENARIOS
 from tests.load.service import Service, Unexpected, own_service, running_service
 from tests.load.stage import Plan, Result, Scenario, Stage
 
-LINE = "{:<11}{:>9}{:>10}{:>9}{:>6}{:>10}  {:<6}  {}"
+LANES = get_args(get_type_hints(Config)["http_worker"])
+LINE = "{:<11}{:<8}{:>9}{:>10}{:>9}{:>6}{:>10}  {:<6}  {}"
 
 
 def chosen(names: str, is_own: bool) -> list[Scenario]:
@@ -57,6 +63,17 @@ def chosen(names: str, is_own: bool) -> list[Scenario]:
     if unknown := [name for name in wanted if name not in possible]:
         raise Unusable(f"--scenarios={','.join(unknown)}: allowed are {', '.join(possible)}")
     return [possible[name] for name in wanted]
+
+
+def lanes(name: str) -> list[str]:
+    """Return the lanes that are asked for.
+
+    Raises:
+        Unusable: there is no such lane.
+    """
+    if name not in (*LANES, "both"):
+        raise Unusable(f"--lane={name}: allowed are {', '.join(LANES)}, both")
+    return list(LANES) if name == "both" else [name]
 
 
 def plan_of(options: Options) -> Plan:
@@ -95,23 +112,22 @@ async def play(scenario: Scenario, service: Service, options: Options) -> Result
 
 
 async def play_all(scenarios: list[Scenario], service: Service, options: Options) -> list[Result]:
-    """Play the scenarios one after another, and print a line for each."""
+    """Play the scenarios one after another, on each lane, and print a line for each."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, task.cancel if task else sys.exit)
     results = []
-    columns = ["scenario", "requests", "answered", "refused", "lost", "worst ms", "", "remarks"]
-    print(LINE.format(*columns), flush=True)
-    for scenario in scenarios:
+    counted = ["requests", "answered", "refused", "lost"]
+    print(LINE.format("scenario", "lane", *counted, "worst ms", "", "remarks"), flush=True)
+    chosen_lanes = lanes(options["--lane"]) if service.is_own else [service.lane]
+    for lane, scenario in itertools.product(chosen_lanes, scenarios):
+        await asyncio.to_thread(service.change_to, lane)
         result = await play(scenario, service, options)
         results.append(result)
         verdict = "passed" if result.is_passed else "FAILED"
         counts = (result.requests, result.answered, result.refused, result.lost)
-        remarks = "; ".join(result.remarks)
-        print(
-            LINE.format(result.name, *counts, f"{result.worst_ms:.0f}", verdict, remarks).rstrip()
-        )
-        sys.stdout.flush()
+        told = [f"{result.worst_ms:.0f}", verdict, "; ".join(result.remarks)]
+        print(LINE.format(result.name, lane, *counts, *told).rstrip(), flush=True)
     return results
 
 
@@ -127,6 +143,7 @@ def main(arguments: list[str]) -> None:
         plan_of(options)
         options.number("--timeout")
         is_own = not options["--running"]
+        lanes(options["--lane"])
         scenarios = chosen(options["--scenarios"], is_own)
         with (own_service if is_own else running_service)(Path.cwd()) as service:
             print(f"the service: {service.project.folder} at {service.url}", flush=True)

@@ -103,7 +103,8 @@ async def reload_broken(stage: Stage) -> None:
             with stage.service.project.edited(FAULTS_FILE, old, new):
                 reloaded = await asyncio.to_thread(stage.service.script, "reload.sh")
             if not reloaded.returncode or "is refused" not in reloaded.stderr:
-                raise Unexpected("a broken version is not refused")
+                told = last_line(reloaded.stderr or reloaded.stdout)
+                raise Unexpected(f"a broken version is not refused: {told}")
             stage.step()
         await asyncio.sleep(stage.plan.hold_s)
     stage.remarks.append(f"{len(BROKEN)} of {len(BROKEN)} refused")

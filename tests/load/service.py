@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from model_serving.config import Config
 from model_serving.place import RUN_DIR_VARIABLE
 from model_serving.serving.run_dir import RunDir
 from model_serving.serving.status import ReplicaStatus, read_status
@@ -33,15 +34,17 @@ class Unexpected(Exception):
 class Service:
     """A project's service, as its scripts and its status file show it."""
 
-    def __init__(self, project: Project, url: str, is_own: bool) -> None:
+    def __init__(self, project: Project, url: str, is_own: bool, lane: str) -> None:
         """Take the service at ``url``; ``is_own`` tells whether it may be stopped and broken."""
+        self.lane = lane
         self.project = project
         self.url = url
         self.is_own = is_own
 
     def script(self, name: str) -> subprocess.CompletedProcess[str]:
         """Run a script of ``bin/`` to its end, with the settings of the start."""
-        return self.project.run(name, PORT=self.url.rpartition(":")[2], WORKERS=WORKERS)
+        port = self.url.rpartition(":")[2]
+        return self.project.run(name, PORT=port, WORKERS=WORKERS, HTTP_WORKER=self.lane)
 
     def start(self) -> None:
         """Start it, if it does not run.
@@ -52,6 +55,12 @@ class Service:
         started = self.script("start.sh")
         if started.returncode:
             raise Unexpected(f"bin/start.sh: {last_line(started.stderr)}")
+
+    def change_to(self, lane: str) -> None:
+        """Have it started on this lane."""
+        if lane != self.lane:
+            self.script("stop.sh")
+            self.lane = lane
 
     def pids(self, part: str) -> list[int]:
         """Return the process ids of a part: pid, workers or supervisor."""
@@ -110,10 +119,18 @@ def running_service(folder: Path) -> Iterator[Service]:
     Raises:
         Unusable: none runs.
     """
-    service = Service(Project(folder), find_url(folder), is_own=False)
+    project = Project(folder)
+    service = Service(project, find_url(folder), False, "")
     if not service.pids("pid"):
         raise Unusable("no service runs in this folder: bin/start.sh, or go without --running")
+    service.lane = _lane(project)
     yield service
+
+
+def _lane(project: Project) -> str:
+    command = [project.python, "-m", "model_serving.config", "http_worker"]
+    environment = project.master.environ()
+    return subprocess.check_output(command, cwd=project.folder, env=environment, text=True).strip()
 
 
 @contextmanager
@@ -126,7 +143,7 @@ def own_service(folder: Path) -> Iterator[Service]:
         _add_model(project.folder)
         project.lend_environment(".venv", "requirements.txt")
         try:
-            yield Service(project, f"http://127.0.0.1:{free_port()}", is_own=True)
+            yield Service(project, f"http://127.0.0.1:{free_port()}", True, Config().http_worker)
         finally:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # Whoever is impatient leaves nothing.
             project.run("stop.sh")

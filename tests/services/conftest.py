@@ -3,11 +3,14 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.services.faulty.service import FaultyService
+from tests.services.lanes import LANES, LIMIT_BYTES, lane_service
 from tests.services.processes import free_port
 from tests.services.project import Project, copy_project
 
@@ -43,6 +46,12 @@ def installation(fresh_project: Project) -> Iterator[Installation]:
         fresh_project.end()
 
 
+@pytest.fixture(scope="session", params=LANES)
+def http_worker(request: pytest.FixtureRequest) -> str:
+    """How the HTTP workers answer: ``HTTP_WORKER``."""
+    return str(request.param)
+
+
 @pytest.fixture
 def project(installation: Installation) -> Iterator[Project]:
     """The installed project, with nothing running before the test and after it."""
@@ -58,3 +67,23 @@ def service(project: Project) -> str:
     started = project.run("start.sh", PORT=str(port))
     assert started.returncode == 0, started.stderr
     return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, FaultyService]]:
+    """The service on each lane, side by side, with the same models."""
+    with ExitStack() as stack:
+        yield {
+            lane: stack.enter_context(
+                lane_service(
+                    tmp_path_factory.mktemp(lane), lane, MAX_CONTENT_LENGTH=str(LIMIT_BYTES)
+                )
+            )
+            for lane in LANES
+        }
+
+
+@pytest.fixture(params=LANES)
+def lane(request: pytest.FixtureRequest, lanes: dict[str, FaultyService]) -> FaultyService:
+    """One of them after the other."""
+    return lanes[request.param]

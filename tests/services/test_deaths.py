@@ -1,12 +1,9 @@
 """The end of any process of the service: it is whole again, or gone without a trace."""
 
-import signal
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
@@ -15,7 +12,6 @@ from tests.services.conftest import Installation
 from tests.services.faulty.service import FAST, FaultyService, faulty_copy, faulty_service
 from tests.services.processes import is_ready, living, tree, wait_until
 from tests.services.project import Project
-from tests.services.traffic import Call, ask
 
 # What can be killed without an end of the whole.
 PARTS: dict[str, Callable[[FaultyService], psutil.Process]] = {
@@ -26,11 +22,9 @@ PARTS: dict[str, Callable[[FaultyService], psutil.Process]] = {
 
 
 @pytest.fixture
-def faulty(
-    installation: Installation, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[FaultyService]:
-    project = faulty_copy(tmp_path_factory.mktemp("deaths"), [*FAST, "FaultyModel"])
-    with faulty_service(project, installation.project.python) as service:
+def faulty(installation: Installation, tmp_path: Path, http_worker: str) -> Iterator[FaultyService]:
+    project = faulty_copy(tmp_path / "faulty", [*FAST, "FaultyModel"])
+    with faulty_service(project, installation.project.python, HTTP_WORKER=http_worker) as service:
         yield service
 
 
@@ -93,37 +87,3 @@ def test_two_services_do_not_meet(
         wait_until(lambda: not living(killed), "the other service has ended")
     assert living(processes) == processes
     assert faulty.ask("FaultyModel", "echo", 1).body == {"result": 1}
-
-
-def test_stop_under_load_answers_every_accepted_request(faulty: FaultyService) -> None:
-    processes, run_dir = tree(faulty.pid), faulty.run_dir
-    with ThreadPoolExecutor(40) as pool:
-        with faulty.paused("FaultyModel"):
-            calls = [Call("FaultyModel", {"do": "echo", "value": number}) for number in range(40)]
-            futures = [pool.submit(ask, faulty.url, call) for call in calls]
-            faulty.wait_for_depth("FaultyModel", len(calls))
-            psutil.Process(faulty.pid).send_signal(signal.SIGTERM)
-            wait_until(lambda: "Handling signal: term" in faulty.log(), "the stop begins")
-        replies = [future.result() for future in futures]
-    assert [(reply.status, reply.body["result"]) for reply in replies] == [
-        (200, number) for number in range(40)
-    ]
-    wait_until(lambda: not living(processes), "all processes have ended")
-    assert not run_dir.exists()
-
-
-def call_on(url: str) -> None:
-    """Call again and again, each time by a new connection, until one fails."""
-    while True:
-        httpx.get(f"{url}/healthz", timeout=10, trust_env=False)
-
-
-def test_stop_refuses_new_callers_at_once(faulty: FaultyService) -> None:
-    """One who waited in vain for the end of others' requests could have gone elsewhere."""
-    with ThreadPoolExecutor() as pool, faulty.paused("FaultyModel"):
-        pool.submit(faulty.ask, "FaultyModel", "echo", 1)
-        faulty.wait_for_depth("FaultyModel", 1)
-        psutil.Process(faulty.pid).send_signal(signal.SIGTERM)
-        wait_until(lambda: "Handling signal: term" in faulty.log(), "the stop begins")
-        with pytest.raises((httpx.ConnectError, httpx.ReadError)):
-            call_on(faulty.url)

@@ -23,7 +23,7 @@ QUIET = (
 @pytest.fixture(scope="module")
 def url(fresh_project: Project) -> Iterator[str]:
     port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--config", "conf/gunicorn.conf.py", "main:app"]
+    command = [sys.executable, "-m", "gunicorn", "--config", "conf/gunicorn.conf.py"]
     environment = clean_environment(PORT=str(port))
     with running(command, port, fresh_project.folder, environment) as server:
         yield server.url

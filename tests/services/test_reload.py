@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from tests.services.processes import free_port, is_ready, wait_until
 from tests.services.project import Project
 
 MODEL = "model_serving/models/xxx_model.py"
+ECHO_MODEL = "model_serving/models/echo_model.py"
 RESOURCE = "model_serving/resources/xxx_model_resource.py"
 OLD_GREETING, NEW_GREETING = "Hello, Leo!", "Good day, dear Leo!"
 
@@ -68,8 +70,11 @@ def test_reload_brings_in_new_code_and_settings(project: Project, service: str) 
     assert project.master == master
 
 
-def test_reload_fails_no_request(project: Project, service: str) -> None:
-    with new_version(project), Caller(service) as caller:
+def test_reload_fails_no_request(project: Project, http_worker: str) -> None:
+    port = free_port()
+    start = project.run("start.sh", PORT=str(port), HTTP_WORKER=http_worker)
+    assert start.returncode == 0, start.stderr
+    with new_version(project), Caller(f"http://127.0.0.1:{port}") as caller:
         assert project.run("reload.sh").returncode == 0
         seen = len(caller.answers)
         wait_until(lambda: len(caller.answers) > seen + 10, "calls are answered after the reload")
@@ -111,6 +116,36 @@ def test_reload_refuses_a_broken_version_and_keeps_the_old_one(
         assert "reload.sh: the new version is refused; the old one keeps serving" in reload.stderr
         assert greeting(service) == OLD_GREETING
     assert project.run("status.sh").returncode == 0
+
+
+def test_reload_refuses_a_model_that_is_just_tried_again(
+    project: Project, service: str, tmp_path: Path
+) -> None:
+    """It has failed before the last model is loaded, and loads once more by then."""
+    failed, again = tmp_path / "failed", tmp_path / "again"
+    fails = f"""
+        from pathlib import Path
+        if Path({str(failed)!r}).exists():
+            Path({str(again)!r}).touch()
+            time.sleep(1000)
+        Path({str(failed)!r}).touch()
+        raise RuntimeError("the weights are missing")"""
+    waits = f"""
+
+    def __init__(self):
+        from pathlib import Path
+        import time
+        while not Path({str(again)!r}).exists():
+            time.sleep(0.1)
+"""
+    with (
+        project.edited(MODEL, "self.greeting = greeting", f"import time{fails}"),
+        project.edited(ECHO_MODEL, "", waits),
+    ):
+        reload = project.run("reload.sh")
+    assert "XXXModel: RuntimeError: the weights are missing" in reload.stderr
+    assert reload.returncode == 1
+    assert greeting(service) == OLD_GREETING
 
 
 def test_reload_refuses_a_new_address_and_keeps_the_old_one(project: Project) -> None:

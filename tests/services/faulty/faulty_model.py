@@ -51,7 +51,10 @@ def _once(harm: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return do
 
 
-def _hang(_: Any) -> Any:
+def _hang(value: Any) -> Any:
+    """Never return; a file of that name tells that this has begun."""
+    if value:
+        Path(value).touch()
     threading.Event().wait()
 
 

@@ -24,7 +24,7 @@ from tests.services.traffic import Call, Reply, ask
 
 HERE = Path(__file__).parent
 FAST = ("XXXModel", "EchoModel")
-GUNICORN = ["-m", "gunicorn", "--config", "conf/gunicorn.conf.py", "main:app"]
+GUNICORN = ["-m", "gunicorn", "--config", "conf/gunicorn.conf.py"]
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,9 @@ class FaultyService:
     @property
     def workers(self) -> list[psutil.Process]:
         """The processes that answer HTTP."""
-        return [process for process in self.running("main:app") if process.pid != self.pid]
+        return [
+            process for process in self.running("conf/gunicorn.conf.py") if process.pid != self.pid
+        ]
 
     @property
     def run_dir(self) -> Path:

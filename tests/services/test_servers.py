@@ -1,4 +1,4 @@
-"""`main:app` under every server it is made for, each started for real."""
+"""`main:app` and `main:asgi` under every server they are made for, each started for real."""
 
 import base64
 import random
@@ -20,10 +20,13 @@ from wsgiref.simple_server import make_server
 from main import app
 make_server("127.0.0.1", int(sys.argv[1]), app).serve_forever()
 """
-GUNICORN = ["-m", "gunicorn", "--config", "conf/gunicorn.conf.py", "main:app", "--worker-class"]
+CONFIGURED = ["-m", "gunicorn", "--config", "conf/gunicorn.conf.py"]
+GUNICORN = [*CONFIGURED, "main:app", "--worker-class"]
 COMMANDS = {
     "gunicorn sync": [*GUNICORN, "sync", "--threads", "1"],
     "gunicorn gthread": [*GUNICORN, "gthread"],
+    "gunicorn asgi": [*CONFIGURED, "main:asgi", "--worker-class", "asgi"],
+    "uvicorn": ["-m", "uvicorn", "--port", "{port}", "main:asgi"],
     "waitress": ["-m", "waitress", "--listen", "127.0.0.1:{port}", "main:app"],
     "wsgiref": ["-c", WSGIREF, "{port}"],
     "flask": ["main.py"],

@@ -1,0 +1,215 @@
+"""The end of the service and of its HTTP workers, asked for by a signal."""
+
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPException
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.services.conftest import Installation
+from tests.services.faulty.service import FAST, FaultyService, faulty_copy, faulty_service
+from tests.services.processes import PATIENCE_S, living, tree, wait_until
+from tests.services.traffic import Call, Caller, Reply, ask
+
+A_DAY = str(24 * 60 * 60)
+ECHO = Call("FaultyModel", {"do": "echo", "value": 1})
+# Calls from other origins are answered by Flask in a thread, on both lanes.
+FLASK = {"Origin": "https://www.example.com"}
+Serve = Callable[..., FaultyService]
+
+
+@pytest.fixture
+def serve(installation: Installation, tmp_path: Path, http_worker: str) -> Iterator[Serve]:
+    """Return a function that starts a service with these settings."""
+    with ExitStack() as stack:
+
+        def start(**settings: str) -> FaultyService:
+            project = faulty_copy(tmp_path / "faulty", [*FAST, "FaultyModel"])
+            given = {"HTTP_WORKER": http_worker} | settings
+            python = installation.project.python
+            return stack.enter_context(faulty_service(project, python, **given))
+
+        yield start
+
+
+@contextmanager
+def hanging(service: FaultyService, *calls: Call) -> Iterator[list[Future[Reply]]]:
+    """Have calls under way that the model does not answer before the end of the block."""
+    with ThreadPoolExecutor(len(calls)) as pool, service.paused("FaultyModel"):
+        futures = [pool.submit(ask, service.url, call) for call in calls]
+        service.wait_for_depth("FaultyModel", len(calls))
+        yield futures
+
+
+def signalled(service: FaultyService, number: signal.Signals) -> None:
+    """Send the master a signal, and wait until it has it."""
+    psutil.Process(service.pid).send_signal(number)
+    name = number.name.removeprefix("SIG").lower()
+    wait_until(lambda: f"Handling signal: {name}" in service.log(), "the signal is handled")
+
+
+def listens(process: psutil.Process) -> bool:
+    """Whether a process accepts connections."""
+    return any(found.status == psutil.CONN_LISTEN for found in process.net_connections("tcp"))
+
+
+def test_stop_under_load_answers_every_accepted_request(serve: Serve) -> None:
+    service = serve()
+    processes, run_dir = tree(service.pid), service.run_dir
+    calls = [
+        Call("FaultyModel", {"do": "echo", "value": number}, FLASK if number % 2 else {})
+        for number in range(40)
+    ]
+    with hanging(service, *calls) as futures:
+        signalled(service, signal.SIGTERM)
+    replies = [future.result() for future in futures]
+    assert [(reply.status, reply.body["result"]) for reply in replies] == [
+        (200, number) for number in range(40)
+    ]
+    wait_until(lambda: not living(processes), "all processes have ended")
+    assert not run_dir.exists()
+
+
+@pytest.mark.parametrize("http_worker", ["asgi"], indirect=True)
+def test_stop_announces_the_end_of_each_connection(serve: Serve) -> None:
+    """On gthread, the header is made with the request; its connection waits for one more."""
+    service = serve()
+    with hanging(service, ECHO, Call("FaultyModel", {"do": "echo", "value": 2}, FLASK)) as futures:
+        signalled(service, signal.SIGTERM)
+    assert [future.result().headers["Connection"] for future in futures] == ["close", "close"]
+
+
+def call_on(url: str) -> None:
+    """Call again and again, each time by a new connection, until one fails."""
+    while True:
+        httpx.get(f"{url}/healthz", timeout=10, trust_env=False)
+
+
+def test_stop_refuses_new_callers_at_once(serve: Serve) -> None:
+    """One who waited in vain for the end of others' requests could have gone elsewhere."""
+    service = serve()
+    with hanging(service, ECHO):
+        signalled(service, signal.SIGTERM)
+        with pytest.raises((httpx.ConnectError, httpx.ReadError)):
+            call_on(service.url)
+
+
+def test_stop_answers_a_request_on_a_kept_connection(serve: Serve) -> None:
+    """Its caller may have sent it before it could know of the stop."""
+    service = serve(GRACEFUL_TIMEOUT_S=A_DAY)
+    with Caller(service.url) as caller:
+        assert caller.ask(ECHO).status == 200
+        signalled(service, signal.SIGTERM)
+        assert caller.ask(ECHO).body == {"result": 1}
+
+
+def test_stop_waits_for_no_connection_without_a_request(serve: Serve) -> None:
+    service = serve(GRACEFUL_TIMEOUT_S=A_DAY)
+    processes = tree(service.pid)
+    host, _, port = service.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))), Caller(service.url) as caller:
+        assert caller.ask(ECHO).status == 200
+        psutil.Process(service.pid).terminate()
+        wait_until(lambda: not living(processes), "all processes have ended")
+
+
+@pytest.mark.parametrize("headers", [{}, FLASK], ids=["plain", "flask"])
+def test_stop_gives_a_hanging_request_up_in_the_end(serve: Serve, headers: dict[str, str]) -> None:
+    service = serve(GRACEFUL_TIMEOUT_S="1")
+    processes = tree(service.pid)
+    with hanging(service, Call("FaultyModel", ECHO.body, headers)) as (future,):
+        psutil.Process(service.pid).terminate()
+        with pytest.raises((OSError, HTTPException)):
+            future.result(PATIENCE_S)
+    wait_until(lambda: not living(processes), "all processes have ended")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("headers", [{}, FLASK], ids=["plain", "flask"])
+def test_quick_stop_waits_for_no_request(
+    serve: Serve, number: signal.Signals, headers: dict[str, str]
+) -> None:
+    service = serve(GRACEFUL_TIMEOUT_S=A_DAY)
+    processes = tree(service.pid)
+    with hanging(service, Call("FaultyModel", ECHO.body, headers)) as (future,):
+        psutil.Process(service.pid).send_signal(number)
+        with pytest.raises((OSError, HTTPException)):
+            future.result(PATIENCE_S)
+    wait_until(lambda: not living(processes), "all processes have ended")
+
+
+def test_quick_stop_hurries_a_stop(serve: Serve) -> None:
+    service = serve(GRACEFUL_TIMEOUT_S=A_DAY)
+    processes = tree(service.pid)
+    with hanging(service, ECHO) as (future,):
+        signalled(service, signal.SIGTERM)
+        for worker in service.workers:
+            worker.send_signal(signal.SIGQUIT)
+        with pytest.raises((OSError, HTTPException)):
+            future.result(PATIENCE_S)
+    wait_until(lambda: not living(processes), "all processes have ended")
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGKILL]
+)
+def test_worker_that_ends_by_a_signal_is_replaced(serve: Serve, number: signal.Signals) -> None:
+    service = serve(WORKERS="1", GRACEFUL_TIMEOUT_S=A_DAY)
+    (worker,) = service.workers
+    with Caller(service.url) as caller:
+        assert caller.ask(ECHO).status == 200
+        worker.send_signal(number)
+        wait_until(lambda: not living([worker]), "the worker has ended")
+    assert ask(service.url, ECHO).body == {"result": 1}
+    assert len(service.workers) == 1
+
+
+@pytest.mark.parametrize("headers", [{}, FLASK], ids=["plain", "flask"])
+def test_worker_answers_what_it_holds_before_it_ends(serve: Serve, headers: dict[str, str]) -> None:
+    service = serve(WORKERS="1", GRACEFUL_TIMEOUT_S=A_DAY)
+    (worker,) = service.workers
+    with hanging(service, Call("FaultyModel", ECHO.body, headers)) as (future,):
+        worker.terminate()
+        wait_until(lambda: not listens(worker), "it takes no more")
+    assert future.result().body == {"result": 1}
+    wait_until(lambda: not living([worker]), "the worker has ended")
+
+
+def test_worker_that_stands_still_is_replaced(serve: Serve) -> None:
+    service = serve(WORKERS="1", START_TIMEOUT_S="20")
+    (worker,) = service.workers
+    worker.suspend()
+    wait_until(lambda: not living([worker]), "the worker has ended")
+    assert ask(service.url, ECHO).body == {"result": 1}
+
+
+@pytest.mark.parametrize("headers", [{}, FLASK], ids=["plain", "flask"])
+def test_model_that_hangs_in_a_worker_does_not_outlive_the_master(
+    serve: Serve, tmp_path: Path, headers: dict[str, str]
+) -> None:
+    service = serve(RUNTIME="in-process", GRACEFUL_TIMEOUT_S="1")
+    processes, begun = tree(service.pid), tmp_path / "begun"
+    with ThreadPoolExecutor() as pool:
+        call = Call("FaultyModel", {"do": "hang", "value": str(begun)}, headers)
+        future = pool.submit(ask, service.url, call)
+        wait_until(begun.exists, "the model hangs")
+        psutil.Process(service.pid).kill()
+        with pytest.raises((OSError, HTTPException)):
+            future.result(PATIENCE_S)
+    wait_until(lambda: not living(processes), "all processes have ended")
+
+
+def test_stop_is_heard_while_workers_start(serve: Serve) -> None:
+    service = serve(WORKERS="1", GRACEFUL_TIMEOUT_S=A_DAY)
+    (worker,) = service.workers
+    worker.kill()
+    wait_until(lambda: service.workers not in ([], [worker]), "there is a new worker")
+    processes = tree(service.pid)
+    psutil.Process(service.pid).terminate()
+    wait_until(lambda: not living(processes), "all processes have ended")
