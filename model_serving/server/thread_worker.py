@@ -1,6 +1,7 @@
 """gunicorn's worker with threads, made to stay with busy connections."""
 
 import select
+import time
 from typing import Any
 
 from gunicorn import util
@@ -10,6 +11,7 @@ from model_serving.config import load_config
 from model_serving.server.refusal import refusal
 
 LINGER_MS = 10
+DRAIN_S = 5.0  # How long the rest of a body is read that nobody wants.
 
 
 class LingeringThreadWorker(ThreadWorker):
@@ -48,6 +50,12 @@ class LingeringThreadWorker(ThreadWorker):
             if is_too_large:
                 req._expected_100_continue = False  # It is not asked for.
         return super().handle_request(req, conn)
+
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+        """Read what the application left of a body, as the connection was announced to be kept."""
+        deadline_s = time.monotonic() + DRAIN_S
+        more_bytes = self._max_content_length + 1  # Who sends more is told that the end comes.
+        return bool(keepalive and conn.parser.finish_body(deadline_s, more_bytes))
 
     def is_parent_alive(self) -> bool:
         """Say whether the master runs; without it, tell callers that connections end here."""

@@ -60,7 +60,8 @@ class PlainModel:
         return (
             method == "POST"
             and fields.get(b"content-type") in _JSON
-            and b"origin" not in fields  # CORS is Flask's.
+            and b"origin" not in fields  # CORS is Flask's,
+            and b"upgrade" not in fields  # and so are WebSockets, which it refuses.
         )
 
     async def reply(self, fields: Fields, body: bytes) -> Reply | None:

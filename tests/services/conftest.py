@@ -84,6 +84,6 @@ def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Faulty
 
 
 @pytest.fixture(params=LANES)
-def lane(request: pytest.FixtureRequest, lanes: dict[str, FaultyService]) -> FaultyService:
+def served(request: pytest.FixtureRequest, lanes: dict[str, FaultyService]) -> FaultyService:
     """One of them after the other."""
     return lanes[request.param]

@@ -17,9 +17,9 @@ from tests.services.raw import Raw, faulty, greets, plain, request
     ids=["plain", "flask", "slow"],
 )
 def test_caller_that_has_ended_its_sending_is_answered(
-    lane: FaultyService, data: bytes, before: int
+    served: FaultyService, data: bytes, before: int
 ) -> None:
-    with Raw(lane.url) as raw:
+    with Raw(served.url) as raw:
         for _ in range(before):
             raw.send(data)
             assert raw.answer().status == 200
@@ -31,12 +31,14 @@ def test_caller_that_has_ended_its_sending_is_answered(
         assert raw.is_over()
 
 
-def test_answer_under_way_is_whole_though_the_caller_ends_its_sending(lane: FaultyService) -> None:
+def test_answer_under_way_is_whole_though_the_caller_ends_its_sending(
+    served: FaultyService,
+) -> None:
     large = request("GET /docs/swagger-ui-bundle.js HTTP/1.1")
-    with Raw(lane.url, large) as raw:
+    with Raw(served.url, large) as raw:
         expected = raw.answer("GET")
     for data in (large, plain() + large):
-        with Raw(lane.url, data) as raw:
+        with Raw(served.url, data) as raw:
             if data.startswith(b"POST"):
                 assert greets(raw.answer())
             raw.socket.recv(1, socket.MSG_PEEK)
@@ -46,12 +48,12 @@ def test_answer_under_way_is_whole_though_the_caller_ends_its_sending(lane: Faul
             assert raw.is_over()
 
 
-def test_connection_ends_if_the_caller_wants_it(lane: FaultyService) -> None:
+def test_connection_ends_if_the_caller_wants_it(served: FaultyService) -> None:
     for data in (
         plain("Leo", "Connection: close"),
         request("GET /v1 HTTP/1.1", None, "Connection: close"),
     ):
-        with Raw(lane.url, plain(), data) as raw:
+        with Raw(served.url, plain(), data) as raw:
             assert greets(raw.answer())
             answer = raw.answer()
             assert (answer.status, answer.ends) == (200, True)
@@ -59,8 +61,8 @@ def test_connection_ends_if_the_caller_wants_it(lane: FaultyService) -> None:
 
 
 @pytest.mark.parametrize("line", ["POST /v1/XXXModel HTTP/1.0", "DELETE /v1/XXXModel HTTP/1.0"])
-def test_http_1_0_is_answered_and_ends(lane: FaultyService, line: str) -> None:
-    with Raw(lane.url, request(line, b'{"name": "Leo"}')) as raw:
+def test_http_1_0_is_answered_and_ends(served: FaultyService, line: str) -> None:
+    with Raw(served.url, request(line, b'{"name": "Leo"}')) as raw:
         answer = raw.answer()
         assert answer.status == (200 if line.startswith("POST") else 405)
         assert "transfer-encoding" not in answer.headers
@@ -68,8 +70,8 @@ def test_http_1_0_is_answered_and_ends(lane: FaultyService, line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["POST /v1/XXXModel HTTP/1.0", "DELETE /v1/XXXModel HTTP/1.0"])
-def test_http_1_0_is_kept_if_the_caller_wants_it(lane: FaultyService, line: str) -> None:
-    with Raw(lane.url) as raw:
+def test_http_1_0_is_kept_if_the_caller_wants_it(served: FaultyService, line: str) -> None:
+    with Raw(served.url) as raw:
         for _ in range(3):
             raw.send(request(line, b'{"name": "Leo"}', "Connection: keep-alive"))
             answer = raw.answer()
@@ -84,30 +86,30 @@ def dropped(service: FaultyService) -> float:
 @pytest.mark.parametrize("is_halved", [False, True], ids=["at once", "after its end"])
 @pytest.mark.parametrize("fields", [[], ["Origin: https://a.example"]], ids=["plain", "flask"])
 def test_question_of_a_caller_that_leaves_is_taken_back(
-    lane: FaultyService, fields: list[str], is_halved: bool
+    served: FaultyService, fields: list[str], is_halved: bool
 ) -> None:
-    before = dropped(lane)
-    with lane.paused("FaultyModel"):
-        raw = Raw(lane.url, faulty("echo", 1, *fields))
-        lane.wait_for_depth("FaultyModel", 1)
+    before = dropped(served)
+    with served.paused("FaultyModel"):
+        raw = Raw(served.url, faulty("echo", 1, *fields))
+        served.wait_for_depth("FaultyModel", 1)
         if is_halved:
             raw.end()
             # Who has read this, and leaves then, is noticed only when the answer is sent.
             assert raw.socket.recv(1, socket.MSG_PEEK) == b"H"
         raw.close()
-        lane.wait_for_depth("FaultyModel", 0)
-    assert lane.ask("FaultyModel", "echo", 1).status == 200
-    wait_until(lambda: dropped(lane) == before + 1, "the question is dropped")
-    assert "POST /v1/FaultyModel 499" in lane.log()
+        served.wait_for_depth("FaultyModel", 0)
+    assert served.ask("FaultyModel", "echo", 1).status == 200
+    wait_until(lambda: dropped(served) == before + 1, "the question is dropped")
+    assert "POST /v1/FaultyModel 499" in served.log()
 
 
-def test_caller_that_leaves_amid_requests_leaves_nothing(lane: FaultyService) -> None:
-    with lane.paused("FaultyModel"):
+def test_caller_that_leaves_amid_requests_leaves_nothing(served: FaultyService) -> None:
+    with served.paused("FaultyModel"):
         for number in range(30):
             data = faulty("echo", 1) + plain() * (number % 3) + faulty("echo", 1)[: 10 * number]
-            raw = Raw(lane.url, data)
+            raw = Raw(served.url, data)
             time.sleep(0.002 * (number % 4))
             raw.close()
-        lane.wait_for_depth("FaultyModel", 0)
-    with Raw(lane.url, plain()) as raw:
+        served.wait_for_depth("FaultyModel", 0)
+    with Raw(served.url, plain()) as raw:
         assert greets(raw.answer())

@@ -43,14 +43,14 @@ def told(answers: list[Answer]) -> list[str]:
 
 
 @pytest.mark.parametrize("kinds", MIXTURES, ids="+".join)
-def test_pipelined_requests_are_answered_in_order(lane: FaultyService, kinds: list[str]) -> None:
+def test_pipelined_requests_are_answered_in_order(served: FaultyService, kinds: list[str]) -> None:
     requests = [numbered(kind, number) for number, kind in enumerate(kinds)]
-    with Raw(lane.url) as alone:
+    with Raw(served.url) as alone:
         expected = []
         for data in requests:
             alone.send(data)
             expected.append(alone.answer().body)
-    with Raw(lane.url, b"".join(requests)) as raw:
+    with Raw(served.url, b"".join(requests)) as raw:
         answers = [raw.answer() for _ in requests]
         raw.send(plain())
         assert greets(raw.answer())
@@ -58,11 +58,11 @@ def test_pipelined_requests_are_answered_in_order(lane: FaultyService, kinds: li
     assert [answer.body for answer in answers] == expected
 
 
-def test_pipelined_requests_cut_anywhere_are_answered_in_order(lane: FaultyService) -> None:
+def test_pipelined_requests_cut_anywhere_are_answered_in_order(served: FaultyService) -> None:
     data = b"".join(
         numbered(kind, number) for number, kind in enumerate(["plain", "flask", "plain", "plain"])
     )
-    with Raw(lane.url) as raw:
+    with Raw(served.url) as raw:
         for at in range(1, len(data)):
             raw.send(data[:at])
             time.sleep(SEGMENT_S)
@@ -72,11 +72,11 @@ def test_pipelined_requests_cut_anywhere_are_answered_in_order(lane: FaultyServi
 
 @pytest.mark.parametrize("first", ["model", "body"])
 def test_request_cut_behind_another_is_answered_as_it_stands(
-    lane: FaultyService, first: str
+    served: FaultyService, first: str
 ) -> None:
     """Its head may come in any pieces, while the one before is answered or after that."""
     data = plain("Leo", "X-Request-ID: second")
-    with Raw(lane.url) as raw:
+    with Raw(served.url) as raw:
         for at in range(0, len(data), 7):
             raw.send(KINDS[first]() + data[:at])
             raw.answer()
@@ -86,9 +86,9 @@ def test_request_cut_behind_another_is_answered_as_it_stands(
             assert told([second]) == ["second"]
 
 
-def test_slow_answer_comes_before_those_of_later_requests(lane: FaultyService) -> None:
+def test_slow_answer_comes_before_those_of_later_requests(served: FaultyService) -> None:
     slow, quick = faulty("sleep", 0.2), plain()
-    with Raw(lane.url) as raw:
+    with Raw(served.url) as raw:
         for _ in range(3):
             raw.send(slow)
             time.sleep(0.05)
@@ -102,17 +102,17 @@ def test_slow_answer_comes_before_those_of_later_requests(lane: FaultyService) -
             ]
 
 
-def test_same_head_with_other_bodies_brings_other_answers(lane: FaultyService) -> None:
+def test_same_head_with_other_bodies_brings_other_answers(served: FaultyService) -> None:
     names = [f"{number:04}" for number in range(200)]
-    with Raw(lane.url) as raw:
+    with Raw(served.url) as raw:
         for name in names:
             raw.send(plain(name))
             assert greets(raw.answer(), name)
 
 
-def test_same_head_with_a_body_in_pieces_brings_its_own_answer(lane: FaultyService) -> None:
+def test_same_head_with_a_body_in_pieces_brings_its_own_answer(served: FaultyService) -> None:
     data = plain("Ann")
-    with Raw(lane.url) as raw:
+    with Raw(served.url) as raw:
         for at in range(len(data) - 20, len(data)):
             for part in (plain("Leo"), plain("Bob")):
                 raw.send(part)
@@ -123,10 +123,10 @@ def test_same_head_with_a_body_in_pieces_brings_its_own_answer(lane: FaultyServi
             assert greets(raw.answer(), "Ann")
 
 
-def test_head_seen_before_is_no_part_of_a_body(lane: FaultyService) -> None:
+def test_head_seen_before_is_no_part_of_a_body(served: FaultyService) -> None:
     """A body may hold what is a request elsewhere."""
     inner = plain()
-    with Raw(lane.url, inner) as raw:
+    with Raw(served.url, inner) as raw:
         assert greets(raw.answer())
         raw.send(request("POST /v1/XXXModel HTTP/1.1", inner))
         assert raw.answer().status == 400
@@ -139,14 +139,14 @@ def test_head_seen_before_is_no_part_of_a_body(lane: FaultyService) -> None:
         assert greets(raw.answer())
 
 
-def test_half_a_head_behind_a_request_changes_nothing_for_others(lane: FaultyService) -> None:
+def test_half_a_head_behind_a_request_changes_nothing_for_others(served: FaultyService) -> None:
     """Its second piece looks like a request to another model, and must not be taken for one."""
     looks_like = request("POST /v1/EchoModel HTTP/1.1", b'{"msg": "one"}')
-    with Raw(lane.url, request("GET /v1 HTTP/1.1") + b"POST /v1/XXXModel HTTP/1.1\r\nX: ") as raw:
+    with Raw(served.url, request("GET /v1 HTTP/1.1") + b"POST /v1/XXXModel HTTP/1.1\r\nX: ") as raw:
         assert raw.answer().status == 200
         raw.send(looks_like)
         assert raw.answer().status == 400  # 'name' is a required property
-    with Raw(lane.url) as raw:
+    with Raw(served.url) as raw:
         for _ in range(3):
             raw.send(looks_like)
             assert raw.answer().json == {"response": "one", "success": True}
@@ -155,9 +155,9 @@ def test_half_a_head_behind_a_request_changes_nothing_for_others(lane: FaultySer
 @pytest.mark.parametrize("first", KINDS)
 @pytest.mark.parametrize("second", [b"GARBAGE\r\n\r\n", b"GET / HTTP/1.1\r\nX\r\n\r\n"], ids=repr)
 def test_malformed_request_behind_another_is_refused_after_its_answer(
-    lane: FaultyService, first: str, second: bytes
+    served: FaultyService, first: str, second: bytes
 ) -> None:
-    with Raw(lane.url, numbered(first, 1) + second) as raw:
+    with Raw(served.url, numbered(first, 1) + second) as raw:
         answer = raw.answer()
         assert told([answer]) == ["1"]
         if not answer.ends:  # gthread keeps no connection behind a chunked body.
@@ -167,10 +167,10 @@ def test_malformed_request_behind_another_is_refused_after_its_answer(
 
 @pytest.mark.parametrize("kinds", MIXTURES, ids="+".join)
 def test_pipelined_requests_before_the_end_are_all_answered(
-    lane: FaultyService, kinds: list[str]
+    served: FaultyService, kinds: list[str]
 ) -> None:
     requests = [numbered(kind, number) for number, kind in enumerate(kinds)]
-    with Raw(lane.url, b"".join(requests)) as raw:
+    with Raw(served.url, b"".join(requests)) as raw:
         raw.end()
         answers = [raw.answer() for _ in requests]
         assert told(answers) == [str(number) for number in range(len(kinds))]

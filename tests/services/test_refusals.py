@@ -121,9 +121,9 @@ REFUSED = [
 
 @pytest.mark.parametrize(("data", "status", "message"), REFUSED)
 def test_what_is_no_request_is_refused(
-    lane: FaultyService, data: bytes, status: int, message: str
+    served: FaultyService, data: bytes, status: int, message: str
 ) -> None:
-    with Raw(lane.url, data) as raw:
+    with Raw(served.url, data) as raw:
         answer = raw.answer("GET")
         assert (answer.status, answer.json) == (status, {"message": message})
         assert answer.headers["content-type"] == "application/json"
@@ -157,8 +157,8 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("data", TAKEN.values(), ids=TAKEN)
-def test_odd_request_is_taken(lane: FaultyService, data: bytes) -> None:
-    with Raw(lane.url, data) as raw:
+def test_odd_request_is_taken(served: FaultyService, data: bytes) -> None:
+    with Raw(served.url, data) as raw:
         assert greets(raw.answer())
 
 
@@ -183,18 +183,21 @@ ERRORS = [
 
 @pytest.mark.parametrize(("data", "status", "message"), ERRORS)
 def test_error_is_told_in_json(
-    lane: FaultyService, data: bytes, status: int, message: str | None
+    served: FaultyService, data: bytes, status: int, message: str | None
 ) -> None:
-    with Raw(lane.url, data) as raw:
+    with Raw(served.url, data) as raw:
         answer = raw.answer("GET")
         assert answer.status == status
         assert answer.headers["content-type"] == "application/json"
         assert message is None or answer.json == {"message": message}
 
 
-def test_websocket_is_refused_in_json(lane: FaultyService) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_websocket_is_refused_in_json(served: FaultyService, method: str) -> None:
     fields = ["Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"]
-    with Raw(lane.url, get("/v1", *fields, "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==")) as raw:
-        answer = raw.answer("GET")
+    key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
+    body = BODY if method == "POST" else None
+    with Raw(served.url, request(f"{method} /v1/XXXModel HTTP/1.1", body, *fields, key)) as raw:
+        answer = raw.answer(method)
         assert answer.status == 400
         assert answer.json.keys() == {"message"}

@@ -27,14 +27,14 @@ expected-statuses = ["2xx", 400, 504]
 
 @pytest.mark.timeout(3600)
 def test_service_keeps_the_promises_of_its_openapi_document(
-    lane: FaultyService, tmp_path: Path
+    served: FaultyService, tmp_path: Path
 ) -> None:
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG, encoding="utf-8")
     run = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", config, "--no-color"),
-            *("run", f"{lane.url}/openapi.json", "--checks=all", f"--max-examples={CASES}"),
+            *("run", f"{served.url}/openapi.json", "--checks=all", f"--max-examples={CASES}"),
             *("--exclude-path-regex=Faulty", "--generation-database=none", "--no-shrink"),
         ],
         cwd=tmp_path,
