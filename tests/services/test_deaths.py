@@ -79,7 +79,7 @@ def test_two_services_do_not_meet(
     faulty: FaultyService, installation: Installation, tmp_path: Path
 ) -> None:
     processes = tree(faulty.pid)
-    project = faulty_copy(tmp_path, [*FAST, "FaultyModel"])
+    project = faulty_copy(tmp_path / "other", [*FAST, "FaultyModel"])
     with faulty_service(project, installation.project.python) as other:
         assert other.run_dir != faulty.run_dir
         killed = tree(other.pid)

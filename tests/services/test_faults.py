@@ -12,7 +12,7 @@ from tests.services.conftest import Installation
 from tests.services.processes import PATIENCE_S, clean_environment, free_port
 from tests.services.project import Project
 
-ROW = re.compile(r"(\w+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)  (passed|FAILED) *(.*)")
+ROW = re.compile(r"(\w+) +(\w+) +(\d+) +(\d+) +(\d+) +(\d+) +(\d+)  (passed|FAILED) *(.*)")
 RUNNING = ["replica", "supervisor", "worker", "reload"]
 OWN = ["broken", "overload", "stop", "master"]
 
@@ -21,6 +21,7 @@ OWN = ["broken", "overload", "stop", "master"]
 class Row:
     """A line of the table."""
 
+    lane: str
     requests: int
     answered: int
     refused: int
@@ -36,7 +37,7 @@ def faults(project: Project, *arguments: str) -> subprocess.CompletedProcess[str
         env=clean_environment(),
         capture_output=True,
         text=True,
-        timeout=2 * PATIENCE_S,
+        timeout=4 * PATIENCE_S,
         check=False,
     )
 
@@ -46,8 +47,8 @@ def rows(run: subprocess.CompletedProcess[str]) -> dict[str, Row]:
     found = {}
     for line in run.stdout.splitlines():
         if match := ROW.fullmatch(line):
-            requests, answered, refused, lost = (int(count) for count in match.groups()[1:5])
-            found[match[1]] = Row(requests, answered, refused, lost, match[7], match[8])
+            requests, answered, refused, lost = (int(count) for count in match.groups()[2:6])
+            found[match[1]] = Row(match[2], requests, answered, refused, lost, match[8], match[9])
     return found
 
 
@@ -62,26 +63,32 @@ def equipped(installation: Installation) -> Iterator[Project]:
 
 
 @pytest.fixture(scope="module")
-def running(equipped: Project) -> tuple[subprocess.CompletedProcess[str], psutil.Process]:
+def running(
+    equipped: Project, http_worker: str
+) -> tuple[subprocess.CompletedProcess[str], psutil.Process]:
     """A run against a running service, and the master of that before."""
-    assert equipped.run("start.sh", PORT=str(free_port()), WORKERS="2").returncode == 0
+    equipped.run("stop.sh")
+    settings = {"PORT": str(free_port()), "WORKERS": "2", "HTTP_WORKER": http_worker}
+    assert equipped.run("start.sh", **settings).returncode == 0
     master = equipped.master
     return faults(equipped, "--running", "--short", f"--scenarios={','.join(RUNNING)}"), master
 
 
 @pytest.fixture(scope="module")
-def own(equipped: Project) -> subprocess.CompletedProcess[str]:
+def own(equipped: Project, http_worker: str) -> subprocess.CompletedProcess[str]:
     """A run against a copy that it starts itself."""
-    return faults(equipped, "--short", f"--scenarios={','.join(OWN)}")
+    return faults(equipped, "--short", f"--lane={http_worker}", f"--scenarios={','.join(OWN)}")
 
 
 @pytest.mark.parametrize("scenario", RUNNING)
 def test_fault_of_a_running_service_loses_nothing_but_what_is_allowed(
-    running: tuple[subprocess.CompletedProcess[str], psutil.Process], scenario: str
+    running: tuple[subprocess.CompletedProcess[str], psutil.Process],
+    http_worker: str,
+    scenario: str,
 ) -> None:
     run, _ = running
     row = rows(run)[scenario]
-    assert row.verdict == "passed", run.stdout + run.stderr
+    assert (row.verdict, row.lane) == ("passed", http_worker), run.stdout + run.stderr
     assert row.requests == row.answered + row.refused + row.lost
     assert row.answered > 0
     assert row.lost == 0 or scenario == "worker"
@@ -98,10 +105,10 @@ def test_faults_leave_the_running_service_running(
 
 @pytest.mark.parametrize("scenario", OWN)
 def test_fault_of_a_service_of_its_own_loses_nothing(
-    own: subprocess.CompletedProcess[str], scenario: str
+    own: subprocess.CompletedProcess[str], http_worker: str, scenario: str
 ) -> None:
     row = rows(own)[scenario]
-    assert row.verdict == "passed", own.stdout + own.stderr
+    assert (row.verdict, row.lane) == ("passed", http_worker), own.stdout + own.stderr
     assert row.requests == row.answered + row.refused + row.lost
     assert row.answered > 0
     assert row.lost == 0 or scenario == "master"
@@ -128,6 +135,7 @@ def test_faults_leave_nothing_of_their_own_service(own: subprocess.CompletedProc
     [
         pytest.param(["--scenarios=flood"], "--scenarios=flood: allowed are replica,", id="name"),
         pytest.param(["--running", "--scenarios=stop"], "--scenarios=stop: allowed", id="stop"),
+        pytest.param(["--lane=fast"], "--lane=fast: allowed are asgi, gthread, both", id="lane"),
         pytest.param(["--reloads=0"], "--reloads=0: allowed is a whole number", id="number"),
         pytest.param(["--fast"], "cannot understand '--fast'; see --help", id="option"),
     ],

@@ -18,7 +18,7 @@ from tests.services.faulty.service import FaultyService
 from tests.services.lanes import LIMIT_BYTES
 from tests.services.raw import Answer, Raw, greets, plain
 
-EXAMPLES = int(os.environ.get("EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("EXAMPLES", "60"))
 COMPARED = {
     "content-type",
     "content-length",

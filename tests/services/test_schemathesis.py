@@ -12,7 +12,7 @@ import pytest
 
 from tests.services.faulty.service import FaultyService
 
-CASES = os.environ.get("CASES", "50")
+CASES = os.environ.get("CASES", "20")
 # A caller may leave no time for an answer, and the schema cannot say what is a picture.
 CONFIG = """
 [checks.not_a_server_error]

@@ -182,7 +182,7 @@ def test_worker_answers_what_it_holds_before_it_ends(serve: Serve, headers: dict
 
 
 def test_worker_that_stands_still_is_replaced(serve: Serve) -> None:
-    service = serve(WORKERS="1", START_TIMEOUT_S="20")
+    service = serve(WORKERS="1", START_TIMEOUT_S="10")
     (worker,) = service.workers
     worker.suspend()
     wait_until(lambda: not living([worker]), "the worker has ended")
