@@ -63,6 +63,12 @@ def equipped(installation: Installation) -> Iterator[Project]:
 
 
 @pytest.fixture(scope="module")
+def http_worker() -> str:
+    """The default lane: the short form on both would take too long."""
+    return "asgi"
+
+
+@pytest.fixture(scope="module")
 def running(
     equipped: Project, http_worker: str
 ) -> tuple[subprocess.CompletedProcess[str], psutil.Process]:
