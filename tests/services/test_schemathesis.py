@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,4 +45,4 @@ def test_service_keeps_the_promises_of_its_openapi_document(
     )
     print(run.stdout + run.stderr)
     assert run.returncode == 0
-    assert "No issues found" in run.stdout
+    assert re.search(r"(\d+) generated, \1 passed", run.stdout)
