@@ -34,9 +34,10 @@ def faulty(
 
 @pytest.fixture
 def narrow(installation: Installation, tmp_path: Path) -> Iterator[FaultyService]:
-    """A service with few threads."""
+    """A service with few threads, where each request holds one of them."""
     project = faulty_copy(tmp_path, [*FAST, *FAULTY])
-    with faulty_service(project, installation.project.python, WORKERS="1", THREADS="4") as service:
+    settings = {"HTTP_WORKER": "gthread", "WORKERS": "1", "THREADS": "4"}
+    with faulty_service(project, installation.project.python, **settings) as service:
         yield service
 
 
