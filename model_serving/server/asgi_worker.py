@@ -1,6 +1,7 @@
 """gunicorn's worker on an event loop, with bounds on what clients may do."""
 
 import asyncio
+import logging
 import os
 import resource
 import signal
@@ -12,6 +13,8 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from model_serving.config import load_config
 from model_serving.server.protocol import FrontProtocol, Head
+
+log = logging.getLogger("service")
 
 LINGER_S = 1.0  # How long an ending worker waits for requests on connections that are kept alive.
 SPARE_FILES = 256
@@ -26,6 +29,7 @@ class FrontWorker(ASGIWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.connections: set[FrontProtocol] = set()
+        self.max_connections = 0
         self.heads: dict[bytes, Head] = {}
         self._settings = load_config()
         self._ending = asyncio.Event()
@@ -60,9 +64,7 @@ class FrontWorker(ASGIWorker):
     async def _serve(self) -> None:
         for number, handle in self._handlers().items():
             self.loop.add_signal_handler(number, handle)
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        files = self._settings.max_connections + SPARE_FILES
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(files, hard), hard))
+        self._allow_connections()
         await self.asgi.open()
         listeners = [listener.sock for listener in self.sockets]
         for listener in listeners:
@@ -82,6 +84,21 @@ class FrontWorker(ASGIWorker):
             listener.close()
         if not self._quick_shutdown:
             await self._drain()
+
+    def _allow_connections(self) -> None:
+        """Make room for as many connections as the settings say, if the system lets us."""
+        wanted = self._settings.max_connections
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        files = min(wanted + SPARE_FILES, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+        self.max_connections = min(wanted, max(files - SPARE_FILES, files // 2))
+        if self.max_connections < wanted:
+            log.warning(
+                "at most %d connections, not %d: the system allows %d open files",
+                self.max_connections,
+                wanted,
+                files,
+            )
 
     def _accept(self, listener: Any) -> bool:
         """Accept one connection: what else waits may be for the other workers."""

@@ -51,7 +51,7 @@ class FrontProtocol(PatientConnection):
         """Begin, if there are not too many already."""
         super().connection_made(transport)
         self.worker.connections.add(self)
-        surplus = len(self.worker.connections) - self._settings.max_connections
+        surplus = len(self.worker.connections) - self.worker.max_connections
         if surplus > SPARE_CONNECTIONS:
             transport.abort()
         elif surplus > 0:

@@ -54,6 +54,7 @@ class PlainModel:
         self._resource = resource
         self._validator = BodyValidator(resource.schema, self.name)
         self._files = FileFields(resource.schema, self.name)
+        self._is_plain = True
 
     def takes(self, method: str, fields: Fields) -> bool:
         """Say whether a request is a plain prediction."""
@@ -66,6 +67,8 @@ class PlainModel:
 
     async def reply(self, fields: Fields, body: bytes) -> Reply | None:
         """Return the answer to a plain prediction; None: Flask has to answer."""
+        if not self._is_plain:
+            return None
         started_s = time.monotonic()
         id_ = request_id(_text(fields.get(_ID)))
         status, headers = 200, common_headers(id_)
@@ -103,8 +106,9 @@ class PlainModel:
         try:
             response = self._resource.to_response(prediction)
         except (HTTPException, RuntimeError):  # It may need Flask's context.
-            raise NotPlain from None
+            response = None, 500
         if isinstance(response, tuple | Response):
+            self._is_plain = False  # Else each instance would be predicted twice.
             raise NotPlain
         return json_bytes(response)
 

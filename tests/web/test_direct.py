@@ -73,12 +73,12 @@ def test_front_leaves_a_conversion_that_raises_to_the_app(
         ("abort after", 418, "application/json"),
     ],
 )
-def test_front_leaves_a_response_that_is_more_than_a_body_to_the_app(
-    lane: FrontLane, what: str, status: int, kind: str
+def test_front_leaves_a_model_whose_response_is_more_than_a_body_to_the_app(
+    own: FrontLane, what: str, status: int, kind: str
 ) -> None:
-    told = both_answer(lane, asked(what))
+    told = both_answer(own, asked(what))
     assert (told.status, told.headers["content-type"]) == (status, kind)
-    assert is_passed_on(lane, asked(what))
+    assert is_passed_on(own, asked("it"))  # As it would be predicted twice.
 
 
 BODIES = [
