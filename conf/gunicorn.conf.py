@@ -142,3 +142,5 @@ limit_request_line = 8190
 # The C parser accepts malformed request lines.
 http_parser = "python"
 control_socket_disable = True
+# No header says what comes before the path.
+forwarder_headers = ""

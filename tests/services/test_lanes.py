@@ -149,6 +149,11 @@ def test_options_tell_the_methods(served: FaultyService, route: str) -> None:
         assert {"GET", "HEAD", "OPTIONS"} <= set(answer.headers["allow"].split(", "))
 
 
+def test_caller_does_not_say_where_the_service_is(served: FaultyService) -> None:
+    with Raw(served.url, plain("Leo", "SCRIPT_NAME: /v1", "PATH_INFO: /v1")) as raw:
+        assert greets(raw.answer())
+
+
 def test_preflight_of_another_origin_is_answered(served: FaultyService) -> None:
     origin = "https://a.example"
     fields = [f"Origin: {origin}", "Access-Control-Request-Method: POST"]
