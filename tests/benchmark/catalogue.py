@@ -71,6 +71,7 @@ class Peer:
     packages: tuple[str, ...]
     path: str = "/predict"
     environment: Mapping[str, str] = field(default_factory=dict)
+    replicas: int = 1  # of this service
     # Where the peer has a protocol of its own: to it, and back.
     to_body: Callable[[Any], Any] = same
     from_answer: Callable[[Any], Any] = same
@@ -113,24 +114,28 @@ THIS_SERVICE = "gunicorn --config conf/gunicorn.conf.py"
 UVICORN = "uvicorn server:app --host 127.0.0.1 --port {port} --workers 2 --log-level warning"
 GUNICORN = "gunicorn server:app --bind 127.0.0.1:{port} --workers 2"
 
-PEERS = (
-    Peer(
-        "this-service",
-        "this service",
-        "this_service",
-        THIS_SERVICE,
-        packages=("gunicorn",),
-        path="/v1/BenchmarkModel",
-        environment={"LOG_CONSOLE": "false"},
-    ),
-    Peer(
-        "this-service-gthread",
-        "this service, Flask on gthread",
+
+def this_service(key: str, name: str, replicas: int = 1, **settings: str) -> Peer:
+    """Return this service with some settings that are not its defaults."""
+    return Peer(
+        key,
+        name,
         "this_service",
         THIS_SERVICE,
         packages=("gunicorn", "Flask"),
         path="/v1/BenchmarkModel",
-        environment={"HTTP_WORKER": "gthread", "WORKERS": "2", "LOG_CONSOLE": "false"},
+        environment={"WORKERS": "", "LOG_CONSOLE": "false"} | settings,
+        replicas=replicas,
+    )
+
+
+PEERS = (
+    this_service("this-service", "this service"),
+    this_service(
+        "this-service-gthread",
+        "this service, Flask on gthread",
+        HTTP_WORKER="gthread",
+        WORKERS="2",
     ),
     Peer(
         "as-usually-written",
@@ -190,4 +195,17 @@ PEERS = (
         packages=("mosec",),
         path="/inference",
     ),
+)
+
+# What becomes of this service with more processes.
+GROWTH = tuple(
+    this_service(
+        f"{workers}-{replicas}",
+        f"this service, {workers} HTTP {'worker' if workers == 1 else 'workers'}, "
+        f"{replicas} {'replica' if replicas == 1 else 'replicas'}",
+        replicas,
+        WORKERS=str(workers),
+    )
+    for workers in (1, 2)
+    for replicas in (1, 2)
 )

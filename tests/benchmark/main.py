@@ -6,7 +6,8 @@ Usage:
 
 Options:
   --peers LIST      Which to compare, separated by commas [default: all]:
-                    {peers}.
+                    {peers};
+                    or growth: this service with more processes.
   --workloads LIST  What they serve [default: all]:
                     {workloads}.
   --rounds COUNT    How often each serves each workload, in turns. From the second round on, also
@@ -40,7 +41,7 @@ from tqdm import tqdm
 from model_serving import __version__
 from tests.benchmark import results as results_file
 from tests.benchmark.campaign import Campaign, how_called
-from tests.benchmark.catalogue import PEERS, WORKLOADS, Peer, Workload
+from tests.benchmark.catalogue import GROWTH, PEERS, WORKLOADS, Peer, Workload
 from tests.benchmark.chart import svg
 from tests.benchmark.environments import versions_of
 from tests.benchmark.report import markdown
@@ -87,7 +88,10 @@ def measure(options: Options, arguments: Sequence[str]) -> Results:
     Raises:
         Unusable: an option is not as it should be.
     """
-    peers = chosen("--peers", options["--peers"], {peer.key: peer for peer in PEERS})
+    if options["--peers"] == "growth":
+        peers = GROWTH
+    else:
+        peers = chosen("--peers", options["--peers"], {peer.key: peer for peer in PEERS})
     workloads = chosen("--workloads", options["--workloads"], {w.name: w for w in WORKLOADS})
     rounds, seconds = options.count("--rounds"), options.count("--seconds")
     results = Results(

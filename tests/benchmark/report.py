@@ -31,7 +31,8 @@ def markdown(results: Results, chart: str) -> str:
     if results.failures:
         failed = [f"- {failure.peer}: {failure.told()}" for failure in results.failures]
         parts.append("\n".join(["What failed:", "", *failed]))
-    parts += ["### This service against the others", "\n".join(targets.table(results))]
+    if targets.OURS in results.peers:
+        parts += ["### This service against the others", "\n".join(targets.table(results))]
     parts.append("\n".join(["What was compared:", "", *_made_of(results)]))
     return "\n\n".join(parts) + "\n"
 

@@ -53,6 +53,8 @@ def prepare(peer: Peer, folder: Path) -> None:
     shutil.copy(source / "model.py", package / "models/benchmark_model.py")
     shutil.copy(source / "resource.py", package / "resources/benchmark_model_resource.py")
     shutil.copy(source / "resources.py", package / "resources/__init__.py")
+    conf = f"[serving]\nreplicas = {peer.replicas}\n"
+    (folder / "conf/benchmark_model.conf").write_text(conf, encoding="utf-8")
 
 
 @contextmanager

@@ -13,9 +13,9 @@ import psutil
 import pytest
 
 from tests.benchmark import results as results_file
-from tests.benchmark.catalogue import HERE, MAX_BATCH_SIZE, PEERS, WORKLOADS, Peer
+from tests.benchmark.catalogue import GROWTH, HERE, MAX_BATCH_SIZE, PEERS, WORKLOADS, Peer
 from tests.benchmark.environments import NotInstalled, programs_of, versions_of
-from tests.benchmark.serving import alike
+from tests.benchmark.serving import alike, prepare
 from tests.services.processes import PATIENCE_S, living, wait_until
 from tests.services.project import ROOT
 
@@ -94,6 +94,15 @@ def test_peer_has_exact_versions_and_names_its_source(peer: Peer) -> None:
         pins = [line for line in lines.splitlines() if not line.startswith("#")]
         assert all(re.fullmatch(r"[\w-]+==[\d.]+", pin) for pin in pins)
         assert "https://" in (HERE / "peers" / peer.folder / "server.py").read_text()
+
+
+def test_growth_is_in_processes(tmp_path: Path) -> None:
+    told = []
+    for peer in GROWTH:
+        prepare(peer, tmp_path / peer.key)
+        conf = (tmp_path / peer.key / "conf/benchmark_model.conf").read_text()
+        told.append((peer.environment["WORKERS"], conf.split()[-1]))
+    assert told == [("1", "1"), ("1", "2"), ("2", "1"), ("2", "2")]
 
 
 def test_peers_know_the_same_batch_size() -> None:
