@@ -12,8 +12,8 @@ Options:
   -h --help      Show this text.
   -v --version   Show the version.
 
-This is Flask's own server, for trying and debugging. In production a WSGI server runs `main:app`;
-`bin/start.sh` starts gunicorn with it.
+This is Flask's own server, for trying and debugging. In production gunicorn runs `main:asgi`, as
+`bin/start.sh` starts it, or any WSGI server `main:app`.
 """
 
 import os

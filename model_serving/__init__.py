@@ -3,12 +3,14 @@
 The rooms, from the top floor down; each imports only from those below it::
 
     catalogue.py and declarations.py, status.py    programs beside the HTTP workers
+    server/      gunicorn's workers: the connections of clients, and the direct lane at the socket
     app.py       puts the parts together: create_app
     resources/   one Resource per model, and the explicit list of them   (yours)
     web/         everything that knows Flask
     models/      one model per file                                      (yours)
     serving/     the core: runs the models in replicas, knows nothing of the web
-    config.py  log.py  metrics.py  address.py  conversion.py  errors.py  place.py    leaves
+    config.py  log.py  metrics.py  address.py  conversion.py  errors.py  headers.py  caller.py
+    place.py                                       leaves
 """
 
 __version__ = "0.1.0"
