@@ -200,7 +200,9 @@ class Client:
             self._refused.add(path)
             raise ReplicaGone(was_asked=False) from None
         link = _Link()
+        # Not create_connection: where the replica dies at once, uvloop closes the descriptor twice,
+        # the second time as that of somebody else (its issue 738 is a part of this).
         link.opening = self._loop.create_task(
-            self._loop.create_connection(lambda: link, sock=connection)
+            self._loop.connect_accepted_socket(lambda: link, connection)
         )
         return link

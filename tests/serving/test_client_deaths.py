@@ -1,6 +1,8 @@
 """Client when replicas die, or take no more."""
 
 import asyncio
+import gc
+import os
 import signal
 import socket
 from collections.abc import Callable
@@ -8,12 +10,13 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from model_serving import metrics
 from model_serving.errors import ModelFailed, Overloaded
 from model_serving.serving.run_dir import RunDir
 from model_serving.serving.wire import Outcome
-from tests.loops import in_loop
+from tests.loops import PATIENCE_S, in_loop
 from tests.serving.clients import NAME, ask, asking, closed, connected, listed
 from tests.serving.replicas import Gate, RunningReplica
 
@@ -120,6 +123,29 @@ async def test_client_loses_none_of_those_that_were_with_a_killing_one(
         with pytest.raises(ModelFailed):
             await bad
         assert [(await task).value for task in good] == [str(at) for at in range(6)]
+
+
+def test_connection_that_ends_at_once_takes_no_descriptor_of_another(
+    run_dir: RunDir, sockets: Path
+) -> None:
+    path = str(sockets / "0.1")
+
+    async def open_and_close() -> None:
+        async with connected(run_dir) as client:
+            link = client._connect(path)
+            link.close()
+            assert link.opening is not None
+            await link.opening
+            await asyncio.sleep(0.01)  # It closes in one of the loop's next rounds.
+            del link
+            # Some of them were the connection's a moment ago.
+            others = [os.open("/", os.O_RDONLY) for _ in range(8)]
+            gc.collect()
+            for other in others:
+                os.close(other)
+
+    with socket.create_server(path, family=socket.AF_UNIX):
+        uvloop.run(asyncio.wait_for(open_and_close(), PATIENCE_S))
 
 
 @in_loop
