@@ -10,7 +10,7 @@ from pathlib import Path
 from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 
-END_S = 5.0  # how long a worker that has ended may take to let go
+END_S = 2.0  # how long a worker that has ended may take to let go
 
 root = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(root))
