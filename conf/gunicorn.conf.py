@@ -3,6 +3,7 @@
 import faulthandler
 import gc
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 
+ENDS = {signal.SIGTERM, signal.SIGQUIT}
 END_S = 2.0  # how long a worker that has ended may take to let go
 
 root = Path(__file__).resolve().parent.parent
@@ -53,6 +55,7 @@ def on_starting(server):
 def when_ready(server):
     """Let SIGHUP bring in the models first, and look after the supervisor."""
     replace_workers, manage_workers = server.handle_hup, server.manage_workers
+    spawn_worker = server.spawn_worker
 
     def handle_hup():
         if server.supervision.has_new_version():
@@ -66,7 +69,15 @@ def when_ready(server):
             wait_until_all_serve(server)
         manage_workers()
 
-    server.handle_hup, server.manage_workers = handle_hup, manage
+    def spawn():
+        # A signal to a worker that has no handler yet waits; HttpWorker lets it through.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+        try:
+            return spawn_worker()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
+
+    server.handle_hup, server.manage_workers, server.spawn_worker = handle_hup, manage, spawn
 
 
 def wait_until_all_serve(server):

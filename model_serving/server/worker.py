@@ -34,6 +34,7 @@ class HttpWorker(Worker):
         # The master may want it to end before it has begun.
         signal.signal(signal.SIGTERM, self.handle_exit)
         signal.signal(signal.SIGQUIT, self.handle_quit)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGQUIT})
         told = (self.age, self.ppid, self.sockets, self.app, self.timeout, self.cfg, self.log)
         sign_of_life: Any = self.tmp  # The master looks at this one.
         self.__class__ = getattr(importlib.import_module(module), name)
