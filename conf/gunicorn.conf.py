@@ -11,7 +11,6 @@ from pathlib import Path
 from gunicorn.glogging import Logger
 from prometheus_client.multiprocess import mark_process_dead
 
-ENDS = {signal.SIGTERM, signal.SIGQUIT}
 END_S = 2.0  # how long a worker that has ended may take to let go
 
 root = Path(__file__).resolve().parent.parent
@@ -31,6 +30,7 @@ from model_serving.address import bind_address  # noqa: E402
 from model_serving.config import load_config  # noqa: E402
 from model_serving.log import configure_logging  # noqa: E402
 from model_serving.place import PLACE_VARIABLE  # noqa: E402
+from model_serving.server.worker import ENDS  # noqa: E402
 from model_serving.serving.supervision import Supervision  # noqa: E402
 
 settings = load_config()
@@ -70,7 +70,7 @@ def when_ready(server):
         manage_workers()
 
     def spawn():
-        # A signal to a worker that has no handler yet waits; HttpWorker lets it through.
+        # A signal to a worker that has no handler yet waits until it has.
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
         try:
             return spawn_worker()

@@ -13,6 +13,7 @@ from gunicorn.workers.gasgi import ASGIWorker
 
 from model_serving.config import load_config
 from model_serving.server.protocol import FrontProtocol, Head
+from model_serving.server.worker import ENDS
 
 log = logging.getLogger("service")
 
@@ -40,6 +41,7 @@ class FrontWorker(ASGIWorker):
         super().init_signals()
         for number, handle in self._handlers().items():
             signal.signal(number, lambda *_, handle=handle: handle())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
     def _handlers(self) -> dict[signal.Signals, Callable[[], None]]:
         return {

@@ -15,7 +15,7 @@ from model_serving.caller import PROBE, until_broken
 from model_serving.config import Config
 from model_serving.server.patience import PatientConnection, Phase
 
-if TYPE_CHECKING:  # gunicorn's master imports this module, and needs no Flask.
+if TYPE_CHECKING:  # gunicorn loads the application into the worker, later.
     from model_serving.web.asgi import Front
     from model_serving.web.direct import PlainModel
 

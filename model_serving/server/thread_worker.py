@@ -1,6 +1,7 @@
 """gunicorn's worker with threads, made to stay with busy connections."""
 
 import select
+import signal
 import time
 from typing import Any
 
@@ -9,6 +10,7 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from model_serving.config import load_config
 from model_serving.server.refusal import refusal
+from model_serving.server.worker import ENDS
 
 LINGER_MS = 10
 DRAIN_S = 5.0  # How long the rest of a body is read that nobody wants.
@@ -40,6 +42,11 @@ class LingeringThreadWorker(ThreadWorker):
         util.write_error = _refuse
         self._max_content_length = load_config().max_content_length
         super().init_process()
+
+    def init_signals(self) -> None:
+        """Hear what came before there were handlers, too."""
+        super().init_signals()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
     def handle_request(self, req: Any, conn: Any) -> Any:
         """Answer; announce the end of the connection where the body may be left unread."""

@@ -11,6 +11,8 @@ _KINDS = {
     "main:asgi": ("model_serving.server.asgi_worker", "FrontWorker"),
     "main:app": ("model_serving.server.thread_worker", "LingeringThreadWorker"),
 }
+# The master blocks these around the fork: a worker lets them through once it has handlers for them.
+ENDS = {signal.SIGTERM, signal.SIGQUIT}
 
 
 class HttpWorker(Worker):
@@ -19,7 +21,6 @@ class HttpWorker(Worker):
     So it is the newest code after a reload, and the master needs no memory for it.
     """
 
-    alive: bool
     tmp: Any
 
     def init_process(self) -> None:
@@ -31,16 +32,10 @@ class HttpWorker(Worker):
         if self.app.app_uri not in _KINDS:
             raise AppImportError(f"not {self.app.app_uri!r}, but {' or '.join(_KINDS)} is served")
         module, name = _KINDS[self.app.app_uri]
-        # The master may want it to end before it has begun.
-        signal.signal(signal.SIGTERM, self.handle_exit)
-        signal.signal(signal.SIGQUIT, self.handle_quit)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGQUIT})
         told = (self.age, self.ppid, self.sockets, self.app, self.timeout, self.cfg, self.log)
         sign_of_life: Any = self.tmp  # The master looks at this one.
         self.__class__ = getattr(importlib.import_module(module), name)
-        is_alive = self.alive
         self.__init__(*told)  # type: ignore[misc]
-        self.alive = is_alive
         self.tmp.close()
         self.tmp = sign_of_life
         self.init_process()
