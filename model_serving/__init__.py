@@ -10,7 +10,7 @@ The rooms, from the top floor down; each imports only from those below it::
     models/      one model per file                                      (yours)
     serving/     the core: runs the models in replicas, knows nothing of the web
     config.py  log.py  metrics.py  figures.py  address.py  conversion.py  errors.py
-    headers.py  caller.py  place.py                leaves
+    files.py  headers.py  caller.py  place.py      leaves
 """
 
 __version__ = "0.1.0"

@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from model_serving.config import CONF_DIR, Config, load_model_conf
 from model_serving.errors import DeclarationError
+from model_serving.files import URL, Assets, open_assets
 from model_serving.headers import REQUEST_ID_HEADER
 from model_serving.resources import RESOURCES
 from model_serving.serving import ModelSpecification, RunDir
@@ -20,6 +21,7 @@ from model_serving.serving.runtime import CombinedRuntime, InProcessRuntime, Run
 from model_serving.serving.supervisor_metrics import SupervisorMetrics
 from model_serving.web.api import ServiceApi
 from model_serving.web.asgi import Front
+from model_serving.web.assets import AssetFile
 from model_serving.web.json import OrjsonProvider
 from model_serving.web.model_resource import ModelResource, served_name, served_url
 from model_serving.web.openapi import OpenAPI, Route
@@ -31,6 +33,7 @@ from model_serving.web.operations import (
     Root,
 )
 from model_serving.web.request import ServiceRequest, finish
+from model_serving.web.uploads import FILE_LIMITS, Limits
 
 DOCS_URL = "/docs"
 OPENAPI_URL = "/openapi.json"
@@ -71,6 +74,7 @@ def _create_app(config: Config, resources: Sequence[type[Resource]], runtime: Ru
     app = Flask("model_serving", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.max_content_length
     app.config["MAX_FORM_MEMORY_SIZE"] = config.max_content_length
+    app.config[FILE_LIMITS] = Limits(config.max_file_bytes, config.max_files)
     app.request_class = ServiceRequest
     app.json = OrjsonProvider(app)
     app.after_request(finish)
@@ -82,7 +86,7 @@ def _create_app(config: Config, resources: Sequence[type[Resource]], runtime: Ru
     )
 
     api = ServiceApi(app)
-    for route in _routes(resources, runtime):
+    for route in _routes(resources, runtime, open_assets(config)):
         api.add_resource(
             route.resource,
             route.url,
@@ -120,11 +124,12 @@ def _specifications(
 def _runtime(config: Config, resources: Sequence[type[Resource]], conf_dir: Path) -> Runtime:
     everything = [specification for specification, _ in _specifications(resources, conf_dir)]
     run_dir = RunDir.from_environment()
+    publish = open_assets(config, sweeps=run_dir is None).publish_all
     if run_dir is None:
-        return InProcessRuntime(everything)
+        return InProcessRuntime(everything, publish)
     outside = [spec for spec, _ in models_in_processes(config, resources, conf_dir)]
     return CombinedRuntime(
-        InProcessRuntime(spec for spec in everything if spec not in outside),
+        InProcessRuntime((spec for spec in everything if spec not in outside), publish),
         ProcessRuntime(outside, run_dir, config.workers, config.threads),
     )
 
@@ -134,7 +139,7 @@ def _metrics() -> list[Collector]:
     return [] if run_dir is None else [SupervisorMetrics(run_dir), ReplicaMetrics(run_dir)]
 
 
-def _routes(resources: Sequence[type[Resource]], runtime: Runtime) -> list[Route]:
+def _routes(resources: Sequence[type[Resource]], runtime: Runtime, assets: Assets) -> list[Route]:
     models = {"resources": resources, "runtime": runtime}
     names = [served_name(resource) for resource in resources]
     if twice := next((name for name in names if names.count(name) > 1), None):
@@ -150,6 +155,7 @@ def _routes(resources: Sequence[type[Resource]], runtime: Runtime) -> list[Route
     ]
     routes += [
         Route("/v1", "service-models", Models, models),
+        Route(f"{URL}/<name>", "service-assets", AssetFile, {"assets": assets}),
         Route("/healthz", "service-health", Health),
         Route("/metrics", "service-metrics", Metrics, {"collectors": _metrics()}),
         Route("/readyz", "service-readiness", Readiness, {"runtime": runtime}),

@@ -1,7 +1,7 @@
 """The settings: one typed table, read once at the start.
 
-Precedence: command line > environment > ``conf/serving.conf`` > default. The environment name of a
-setting is its upper-case key. ``python -m model_serving.config [key]`` prints what is in force.
+Precedence: command line > environment (in capitals) > ``conf/serving.conf`` > default.
+``python -m model_serving.config [key]`` prints what is in force.
 
 Each model has a file of its own, ``conf/<name>_model.conf``: ``[serving]`` says how it is run, and
 ``[model]`` goes to its constructor as keyword arguments.
@@ -85,7 +85,31 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = ("*",)
     max_content_length: Annotated[
         int, Meta(ge=1, description="Largest request body, in bytes. A larger one gets 413.")
+    ] = 32 * 1024 * 1024
+    max_file_bytes: Annotated[
+        int, Meta(ge=1, description="Largest file in a request, in bytes. A larger one gets 413.")
     ] = 16 * 1024 * 1024
+    max_files: Annotated[int, Meta(ge=1, description="Most files in a request. More get 413.")] = 16
+    assets_dir: Annotated[
+        str,
+        Meta(min_length=1, description="Folder of the result files, from the project's folder."),
+    ] = "data/assets"
+    assets_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^\s?#]+|/[^\s?#]*)$",
+            description="Where callers find the result files, such as `https://cdn.example.com/a`.",
+        ),
+    ] = "/assets"
+    assets_max_age_s: Annotated[
+        float, Meta(gt=0, description="How long a result file is kept after it was last made.")
+    ] = 7 * 86_400.0
+    assets_max_bytes: Annotated[
+        int, Meta(ge=1, description="Size of all result files above which the oldest go.")
+    ] = 10 * 1024**3
+    assets_keep_s: Annotated[
+        float, Meta(ge=0, description="How long a result file is kept even then.")
+    ] = 3600.0
     start_timeout_s: Annotated[Seconds, Meta(description="How long a model may take to load.")] = (
         120.0
     )

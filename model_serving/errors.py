@@ -6,12 +6,14 @@
     ├── BadRequest              400
     │   ├── NoJSONObject
     │   └── InvalidBody               has a path
+    ├── TooLarge                413
     ├── CallerLeft              499
     ├── ModelFailed             500
     ├── Unavailable             503       has a time after which to call again
     │   ├── ModelNotReady
     │   └── Overloaded
-    └── DeadlineExceeded        504
+    ├── DeadlineExceeded        504
+    └── StorageFull             507
 
 Code anywhere below raises them; ``web/api.py`` alone turns them into responses. An error that is
 not in this tree is logged with the request id and answered 500 without detail.
@@ -61,6 +63,13 @@ class InvalidBody(BadRequest):
         self.path = path
 
 
+class TooLarge(ServiceError):
+    """The request holds more than is allowed."""
+
+    status = 413
+    default_message = "The request is too large"
+
+
 class ModelFailed(ServiceError):
     """The model raised, or broke its contract. The cause is logged and not shown."""
 
@@ -102,6 +111,13 @@ class DeadlineExceeded(ServiceError):
 
     status = 504
     default_message = "The model did not answer in time"
+
+
+class StorageFull(ServiceError):
+    """There is no room for a file of the answer."""
+
+    status = 507
+    default_message = "There is no room for the result"
 
 
 class ConfigError(Exception):

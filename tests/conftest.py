@@ -17,10 +17,13 @@ MakeClient = Callable[..., FlaskClient]
 
 
 @pytest.fixture(scope="session", params=["flask", "front"])
-def client(request: pytest.FixtureRequest) -> Iterator[FlaskClient]:
+def client(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FlaskClient]:
     """Return a client of the service as it is shipped, on each lane."""
+    assets = str(tmp_path_factory.mktemp("assets"))
     with ExitStack() as stack:
-        yield _client(request.param, stack, Config())
+        yield _client(request.param, stack, Config(assets_dir=assets))
 
 
 @pytest.fixture(params=["flask", "front"])

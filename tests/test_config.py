@@ -17,7 +17,7 @@ def write(folder: Path, name: str, text: str) -> Path:
 def test_config_without_anything_given_has_the_documented_defaults(tmp_path: Path) -> None:
     config = load_config(environ={}, conf_dir=tmp_path)
     assert (config.host, config.port) == ("0.0.0.0", 9999)
-    assert config.max_content_length == 16 * 1024 * 1024
+    assert config.max_content_length == 32 * 1024 * 1024
 
 
 def test_config_precedence_is_command_line_environment_file_default(tmp_path: Path) -> None:

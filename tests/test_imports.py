@@ -19,7 +19,7 @@ FLOORS = [
     {"web"},
     {"models"},
     {"serving"},
-    {"log", "address", "metrics"},
+    {"log", "address", "files", "metrics"},
     {"config"},
     {"conversion"},
     {"caller", "errors", "figures", "headers", "place"},

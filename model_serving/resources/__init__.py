@@ -6,6 +6,7 @@ To serve a model of yours, write ``models/<name>_model.py`` and
 
 from flask_restful import Resource
 
+from model_serving.resources.compress_model_resource import CompressModelResource
 from model_serving.resources.digits_model_resource import DigitsModelResource
 from model_serving.resources.echo_model_resource import EchoModelResource
 from model_serving.resources.ner_model_resource import NERModelResource
@@ -18,6 +19,7 @@ RESOURCES: list[type[Resource]] = [
     POSModelResource,
     NERModelResource,
     DigitsModelResource,
+    CompressModelResource,
 ]
 
 __all__ = ["RESOURCES"]

@@ -111,9 +111,11 @@ class _Link(asyncio.Protocol):
 
     def _write(self, frame: Question | Cancel) -> None:
         data = encode(frame)
-        if not self._unsent:
+        if self._unsent:
+            self._unsent += data
+        else:
             self._loop.call_soon(self._flush)
-        self._unsent += data
+            self._unsent = data
         self._unsent_frames += 1
         if self._unsent_frames >= _MOST_UNSENT:
             self._flush()

@@ -7,7 +7,7 @@ from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
 from model_serving import metrics
-from model_serving.errors import BadRequest, CallerLeft, DeadlineExceeded, ModelFailed
+from model_serving.errors import BadRequest, CallerLeft, DeadlineExceeded, ModelFailed, StorageFull
 from model_serving.serving.admission import shares
 from model_serving.serving.client import Client
 from model_serving.serving.registry import Registry
@@ -103,6 +103,8 @@ def _prediction_of(name: str, answer: Answer) -> Any:
             raise BadRequest(answer.value)
         case Outcome.EXPIRED:
             raise DeadlineExceeded(f"{name} did not answer in time")
+        case Outcome.UNSTORED:
+            raise StorageFull
     raise ModelFailed
 
 

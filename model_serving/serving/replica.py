@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from model_serving.config import ServingSettings, load_config
-from model_serving.errors import ModelFailed
+from model_serving.errors import ModelFailed, StorageFull
 from model_serving.figures import SUFFIX, Figures
+from model_serving.files import URL, open_assets
 from model_serving.log import configure_logging
 from model_serving.place import METRICS_VARIABLE, PLACE_VARIABLE
 from model_serving.serving.batching import Caller, Queue, Waiting
@@ -29,7 +30,7 @@ from model_serving.serving.connection import READ_BYTES, Connection
 from model_serving.serving.model import InvalidInstance, Model, predict_batch, predict_each
 from model_serving.serving.plan import LEAVE, Order, Report
 from model_serving.serving.specification import ModelSpecification
-from model_serving.serving.wire import Answer, FrameReader, Outcome, Question, encode
+from model_serving.serving.wire import Answer, Encoder, FrameReader, Outcome, Question, encode
 
 BACKLOG = 1024
 
@@ -49,8 +50,10 @@ class Replica:
         listener: socket.socket,
         lifeline: int,
         figures: Figures,
+        encoder: Encoder,
     ) -> None:
         """Listen; ``lifeline`` is a pipe that ends when gunicorn's master does."""
+        self._encoder = encoder
         self._model = model
         self._settings = settings
         self._figures = figures
@@ -127,8 +130,11 @@ class Replica:
             if isinstance(prediction, InvalidInstance):
                 return encode(Answer(number, Outcome.INVALID, prediction.reason))
             if not isinstance(prediction, ModelFailed):
-                return encode(Answer(number, Outcome.PREDICTED, prediction))
+                return encode(Answer(number, Outcome.PREDICTED, prediction), self._encoder)
             self._log.error("predict failed", exc_info=prediction.__cause__)
+        except StorageFull as error:
+            self._log.error("no room for a result: %s", error.__cause__)
+            return encode(Answer(number, Outcome.UNSTORED))
         except Exception:
             self._log.exception("a prediction is no plain data, so it cannot be sent")
         return encode(Answer(number, Outcome.FAILED))
@@ -174,13 +180,16 @@ def main(channel_fd: str, lifeline_fd: str, name: str) -> None:
     with suppress(OSError):
         # Where memory runs out, it is better to lose a replica than what it serves.
         Path("/proc/self/oom_score_adj").write_text("500")
-    configure_logging(load_config(), rotates=False)
+    config = load_config()
+    configure_logging(config, rotates=False)
+    encoder = Encoder(enc_hook=open_assets(config).publish_all)
 
     with socket.socket(fileno=int(channel_fd)) as channel:
         order = _receive_order(channel)
         try:
             model, listener, report = prepare(order)
-            message = encode(report)
+            # Examples say where the service itself has their files.
+            message = encode(report, Encoder(enc_hook=open_assets(config, URL).publish_all))
         except (Exception, SystemExit) as error:
             logging.getLogger(name).exception("cannot be loaded")
             channel.sendall(encode(Report(error=f"{type(error).__name__}: {error}")))
@@ -190,7 +199,7 @@ def main(channel_fd: str, lifeline_fd: str, name: str) -> None:
     gc.collect()
     gc.freeze()
     figures = Figures(figures_path())
-    Replica(name, model, order.conf.serving, listener, int(lifeline_fd), figures).serve()
+    Replica(name, model, order.conf.serving, listener, int(lifeline_fd), figures, encoder).serve()
 
 
 def figures_path() -> Path | None:

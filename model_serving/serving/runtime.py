@@ -13,12 +13,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from model_serving.errors import BadRequest, ConfigError, DeadlineExceeded, ModelNotReady
+import msgspec
+
+from model_serving.errors import (
+    BadRequest,
+    ConfigError,
+    DeadlineExceeded,
+    ModelFailed,
+    ModelNotReady,
+)
 from model_serving.serving.model import InvalidInstance, Model, predict_batch
 from model_serving.serving.specification import ModelSpecification
 from model_serving.serving.status import State
 
 Leave = Callable[[], Awaitable[object]]
+Publish = Callable[[object], str]
 
 
 @dataclass(frozen=True)
@@ -89,12 +98,17 @@ class InProcessRuntime:
     cannot be stopped here; the callers that wait behind it get ``DeadlineExceeded``.
     """
 
-    def __init__(self, specifications: Iterable[ModelSpecification]) -> None:
+    def __init__(
+        self, specifications: Iterable[ModelSpecification], publish: Publish | None = None
+    ) -> None:
         """Load all models, and return when the last one is ready or has failed.
+
+        ``publish`` gives what is no plain data in a prediction, which is a file, its URL.
 
         Raises:
             ConfigError: a model's settings are wrong.
         """
+        self._publish = publish
         self._slots = {spec.name: self._load(spec) for spec in specifications}
 
     @staticmethod
@@ -131,7 +145,10 @@ class InProcessRuntime:
             slot.lock.release()
         if isinstance(prediction, InvalidInstance):
             raise BadRequest(prediction.reason)
-        return prediction
+        try:
+            return msgspec.to_builtins(prediction, builtin_types=(bytes,), enc_hook=self._publish)
+        except (TypeError, ValueError, OverflowError, RecursionError) as error:
+            raise ModelFailed from error
 
     async def ask(self, name: str, instance: Any, timeout_s: float | None = None) -> Any:
         """Return the prediction as ``predict`` does; what has not begun is taken back."""

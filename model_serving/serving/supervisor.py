@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from model_serving.config import load_config
+from model_serving.files import SWEEP_S, open_assets
 from model_serving.log import configure_logging, rotate
 from model_serving.serving.generation import Generation, Refused
 from model_serving.serving.run_dir import RunDir
@@ -151,15 +152,26 @@ def main(run_dir: str, catalogue: str, lifeline: str) -> None:
 
 
 async def _run(run_dir: RunDir, catalogue: str, lifeline: int) -> None:
-    rotating = asyncio.create_task(_rotate_log())
+    chores = [asyncio.create_task(_rotate_log()), asyncio.create_task(_sweep_assets())]
     await Supervisor(run_dir, catalogue, lifeline).run()
-    rotating.cancel()
+    for chore in chores:
+        chore.cancel()
 
 
 async def _rotate_log() -> None:
     while True:
         rotate()
         await asyncio.sleep(ROTATE_S)
+
+
+async def _sweep_assets() -> None:
+    store = open_assets(load_config()).store
+    while True:
+        try:
+            await asyncio.to_thread(store.sweep)
+        except OSError as error:
+            _log.error("cannot sweep the result files: %s", error)
+        await asyncio.sleep(SWEEP_S)
 
 
 if __name__ == "__main__":

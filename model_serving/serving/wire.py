@@ -43,6 +43,7 @@ class Outcome(IntEnum):
     INVALID = 2
     FAILED = 3
     EXPIRED = 4
+    UNSTORED = 5  # There is no room for a file of the prediction.
 
 
 class Answer(msgspec.Struct, array_like=True):
@@ -66,17 +67,18 @@ class ReplicaGone(Exception):
         super().__init__()
 
 
-_encoder = msgspec.msgpack.Encoder()
+Encoder = msgspec.msgpack.Encoder
+_encoder = Encoder()
 
 
-def encode(frame: Any) -> bytearray:
-    """Write a frame.
+def encode(frame: Any, encoder: Encoder = _encoder) -> bytearray:
+    """Write a frame; an ``encoder`` of one's own may know more than plain data.
 
     Raises:
         TypeError, ValueError, OverflowError, RecursionError: it holds what is no plain data.
     """
     data = bytearray()
-    _encoder.encode_into(frame, data, HEADER_BYTES)
+    encoder.encode_into(frame, data, HEADER_BYTES)
     data[:HEADER_BYTES] = (len(data) - HEADER_BYTES).to_bytes(HEADER_BYTES)
     return data
 

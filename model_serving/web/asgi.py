@@ -17,6 +17,7 @@ from flask import Flask
 from model_serving.serving.runtime import Leave, Runtime
 from model_serving.web.direct import Fields, PlainModel, plain_models
 from model_serving.web.model_resource import ModelResource
+from model_serving.web.uploads import FILE_LIMITS
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -49,7 +50,7 @@ class Front:
         # A thread is done once the response is made, however slowly that is taken.
         self._flask = WSGIMiddleware(_with_body(app), workers=threads, send_queue_size=0)
         self._handed_over: set[asyncio.Task[None]] = set()
-        self._models = plain_models(resources)
+        self._models = plain_models(resources, app.config[FILE_LIMITS])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""

@@ -16,7 +16,7 @@ from model_serving.log import RequestLog, request_line
 from model_serving.web.json import json_bytes, not_json
 from model_serving.web.model_resource import ModelResource, served_name, served_url
 from model_serving.web.response import TIMEOUT_HEADER, error_response, record_prediction, timeout_s
-from model_serving.web.uploads import FileFields
+from model_serving.web.uploads import FileFields, Limits
 from model_serving.web.validation import BodyValidator
 
 Fields = Mapping[bytes, bytes]  # A request's headers, their names in lower case.
@@ -46,7 +46,7 @@ class Reply(NamedTuple):
 class PlainModel:
     """A model's endpoint as its declaration makes it."""
 
-    def __init__(self, resource: ModelResource) -> None:
+    def __init__(self, resource: ModelResource, limits: Limits) -> None:
         self.name = served_name(type(resource))
         self.path = served_url(type(resource))
         self._log = logging.getLogger(self.name)
@@ -54,6 +54,7 @@ class PlainModel:
         self._resource = resource
         self._validator = BodyValidator(resource.schema, self.name)
         self._files = FileFields(resource.schema, self.name)
+        self._limits = limits
         self._is_plain = True
 
     def takes(self, method: str, fields: Fields) -> bool:
@@ -96,7 +97,7 @@ class PlainModel:
     async def _answer(self, data: bytes, timeout_ms: str | None) -> bytes:
         body = _parsed(data)
         self._validator.check(body)
-        body = self._files.decode(body)
+        body = self._files.decode(body, self._limits)
         try:
             instance = self._resource.to_instance(body)
         except Exception:  # It may need Flask's request.
@@ -117,10 +118,10 @@ class PlainModel:
         self._requests.write(request_line("POST", self.path, status, taken_s, id_))
 
 
-def plain_models(resources: Iterable[ModelResource]) -> dict[str, PlainModel]:
+def plain_models(resources: Iterable[ModelResource], limits: Limits) -> dict[str, PlainModel]:
     """Return those of the resources, by path, that answer a POST as the base class does."""
     models = [
-        PlainModel(resource)
+        PlainModel(resource, limits)
         for resource in resources
         if all(getattr(type(resource), own) is getattr(ModelResource, own) for own in _OWN)
     ]

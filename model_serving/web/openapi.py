@@ -1,5 +1,6 @@
 """The OpenAPI 3.1 document, drawn from what the resources and operations declare."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from model_serving.web.uploads import FileFields
 
 Json = dict[str, Any]
 
+_PARAMETER = re.compile(r"<(\w+)>")  # in Flask's URLs
+
 _ERROR_SCHEMA: Json = {
     "type": "object",
     "properties": {
@@ -26,10 +29,12 @@ _ERROR_SCHEMA: Json = {
 }
 _ERRORS = {
     400: "The body is not JSON, breaks its schema, or is refused by the model",
-    413: "The body is too large",
+    404: "There is no such file",
+    413: "The body, or a file in it, is too large",
     500: "Internal server error",
     503: "A model is not ready, or has too many requests in flight",
     504: "The model did not answer in time",
+    507: "There is no room for a file of the result",
 }
 
 
@@ -66,7 +71,7 @@ def build_openapi(routes: Sequence[Route]) -> Json:
     """Return the document that describes ``routes``."""
     components = _Components()
     paths = {
-        route.url: {
+        _PARAMETER.sub(r"{\1}", route.url): {
             method: _operation(route, method, components)
             for method in ("get", "post", "put", "patch", "delete")
             if hasattr(route.resource, method)
@@ -117,6 +122,10 @@ def _operation(route: Route, method: str, components: _Components) -> Json:
         "description": description,
         "tags": [served_name(route.resource) if route.url.startswith("/v1/") else "service"],
         "parameters": [
+            {"name": key, "in": "path", "required": True, "schema": {"type": "string"}}
+            for key in _PARAMETER.findall(route.url)
+        ]
+        + [
             {"name": key, "in": "query", "description": words, "schema": {"type": "string"}}
             for key, words in said.query.items()
         ]
@@ -133,7 +142,7 @@ def _prediction(resource: type[ModelResource]) -> Documentation:
     return Documentation(
         f"Predict with {served_name(resource)}",
         {200: Answer("The prediction", resource.response_schema)},
-        errors=(400, 413, 500, 503, 504),
+        errors=(400, 413, 500, 503, 504, 507),
         headers={
             TIMEOUT_HEADER: {
                 "type": "integer",
@@ -177,9 +186,8 @@ def _request_content(
     content: Json = {"application/json": {"schema": components.add(f"{name}_body", schema)}}
     if examples:
         content["application/json"]["examples"] = _numbered(example.request for example in examples)
-    if files := FileFields(schema).names:
-        binary = {"type": "string", "format": "binary"}
-        form = {**schema, "properties": {**schema["properties"], **dict.fromkeys(files, binary)}}
+    if files := FileFields(schema).binary():
+        form = {**schema, "properties": {**schema["properties"], **files}}
         content["multipart/form-data"] = {"schema": components.add(f"{name}_form", form)}
     return content
 

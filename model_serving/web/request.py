@@ -81,6 +81,8 @@ class ServiceRequest(Request):
     def replace_json(self, body: Any) -> None:
         """Let the request's JSON be ``body``: what a form stands for, or with files as bytes."""
         self._replacement = body
+        # They may be large.
+        self._cached_data, self._cached_json = b"", (..., ...)
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         """Answer 400; ``e`` is None where the body is not declared as JSON."""

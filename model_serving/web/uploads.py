@@ -1,46 +1,81 @@
 """File fields: pictures and other files in a body, as base64 text or as parts of a form."""
 
-import base64
-from collections.abc import Callable
-from typing import Any
+import binascii
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
 
 import orjson
 from werkzeug.datastructures import FileStorage, MultiDict
 
-from model_serving.errors import DeclarationError, InvalidBody
+from model_serving.errors import DeclarationError, InvalidBody, TooLarge
+from model_serving.web.content import can_be_told, holds
 from model_serving.web.json import json_pointer
 from model_serving.web.schema import Schema, schemas_in
 
 # What else could be said of a file's text would be said of its base64, and hold for JSON alone.
 _KEYWORDS = {"type", "contentEncoding", "contentMediaType", "title", "description"}
+_LIST_KEYWORDS = {"type", "items", "minItems", "maxItems", "title", "description"}
+_CHOICE_KEYWORDS = {"anyOf", "title", "description"}
+FILE_LIMITS = "FILE_LIMITS"  # in the app's configuration
+_ANY = "application/octet-stream"
+
+
+class Limits(NamedTuple):
+    """What a request may hold of files, at most."""
+
+    file_bytes: int
+    files: int
+
+
+class _Field(NamedTuple):
+    """A property that is a file, or a list of them."""
+
+    media_type: str
+    is_list: bool
+    parts: tuple[tuple[Schema, set[str]], ...]  # its schemas, and what they may say
 
 
 class FileFields:
     """The properties of a schema that are files.
 
-    Such a property is ``{"type": "string", "contentEncoding": "base64", "contentMediaType": ...}``.
-    A caller sends base64 text in JSON, or a part of that name in a multipart form.
+    Such a property is ``{"type": "string", "contentEncoding": "base64", "contentMediaType": ...}``,
+    an array of these, or ``anyOf`` both. A caller sends base64 text in JSON, or one part or several
+    of that name in a multipart form.
     """
 
     def __init__(self, schema: dict[str, Any], owner: str = "the schema") -> None:
         """Find the file fields of an object's schema.
 
         Raises:
-            DeclarationError: there is a file elsewhere, or a file has keywords that could not hold
-                for a form's part; ``owner`` is named as the one to mend.
+            DeclarationError: there is a file elsewhere, a file has keywords that could not hold for
+                a form's part, or a media type that cannot be told from the content; ``owner`` is
+                named as the one to mend.
         """
         properties = schema.get("properties", {})
-        self.names = [name for name in properties if _is_file(properties[name])]
-        if len(self.names) < sum(_is_file(inner) for inner in schemas_in(schema)):
+        found = {name: _file_field(inner) for name, inner in properties.items()}
+        self._fields = {name: field for name, field in found.items() if field is not None}
+        known = sum(_is_file(part) for field in self._fields.values() for part, _ in field.parts)
+        if known < sum(_is_file(inner) for inner in schemas_in(schema)):
             raise DeclarationError(
-                f"{owner}: only a property of the body itself can be a file (contentEncoding)"
+                f"{owner}: only a property of the body itself can be a file, or a list of files "
+                "(contentEncoding)"
             )
-        for name in self.names:
-            if extra := set(properties[name]) - _KEYWORDS:
-                raise DeclarationError(
-                    f"{owner}: {name!r} is a file, and {sorted(extra)[0]!r} does not apply to it; "
-                    f"what does: {', '.join(sorted(_KEYWORDS))}"
-                )
+        for name, field in self._fields.items():
+            _check_declaration(name, field, owner)
+
+    @property
+    def names(self) -> list[str]:
+        """The properties' names."""
+        return list(self._fields)
+
+    def binary(self) -> dict[str, Schema]:
+        """Return the properties as OpenAPI has them in a form."""
+        one = {"type": "string", "format": "binary"}
+        return {
+            name: {"type": "array", "items": one} if field.is_list else one
+            for name, field in self._fields.items()
+        }
 
     def read_form(
         self,
@@ -53,49 +88,94 @@ class FileFields:
         A field's text is read as JSON where ``accepts(name, text)`` says that the text will not do.
 
         Raises:
-            InvalidBody: a file is not one of the file fields, or a field comes twice or nameless.
+            InvalidBody: a file is not one of the file fields, or has a name that is none; or a
+                field comes twice or nameless.
         """
         body: dict[str, Any] = {}
-        fields: list[tuple[str | None, list[Any]]] = [*form.lists(), *parts.lists()]
-        for name, values in fields:
-            if name is None:
-                raise InvalidBody("A part of the form has no name")
-            if len(values) > 1 or name in body:
-                raise InvalidBody(f"{name!r} is there more than once", json_pointer([name]))
-            value = values[0]
-            is_file = isinstance(value, FileStorage)
-            if is_file != (name in self.names):
-                known = ", ".join(self.names)
-                wrong = f"is not a file field; {known} is" if is_file else "must be sent as a file"
-                raise InvalidBody(f"{name!r} {wrong}", json_pointer([name]))
-            if is_file:
-                body[name] = value.read()
-            else:
-                body[name] = value if accepts(name, value) else _parsed(value)
+        for name, texts in form.lists():
+            self._check_part(name, texts, body, is_file=False)
+            text = texts[0]
+            body[name] = text if accepts(name, text) else _parsed(text)
+        for name, files in parts.lists():
+            chosen = [file for file in files if file.filename or file.stream.read(1)]
+            if not chosen:
+                continue  # A browser sends a field in which no file was chosen, too.
+            self._check_part(name, chosen, body, is_file=True)
+            contents = [_content(name, file) for file in chosen]
+            body[name] = contents if self._fields[name].is_list else contents[0]
         return body
+
+    def _check_part(
+        self, name: str | None, values: list[Any], body: dict[str, Any], is_file: bool
+    ) -> None:
+        if name is None:
+            raise InvalidBody("A part of the form has no name")
+        pointer = json_pointer([name])
+        if is_file != (name in self._fields):
+            known = ", ".join(self._fields)
+            wrong = f"is not a file field; {known} is" if is_file else "must be sent as a file"
+            raise InvalidBody(f"{name!r} {wrong}", pointer)
+        may_repeat = is_file and self._fields[name].is_list
+        if name in body or (len(values) > 1 and not may_repeat):
+            raise InvalidBody(f"{name!r} is there more than once", pointer)
 
     def blank(self, body: dict[str, Any]) -> dict[str, Any]:
         """Return the body with empty text for its files, as a schema can judge it."""
-        return body | {name: "" for name in self.names if isinstance(body.get(name), bytes)}
+        blanks = {
+            name: [""] * len(body[name]) if isinstance(body[name], list) else ""
+            for name in self._fields
+            if name in body
+        }
+        return body | blanks
 
-    def decode(self, body: Any) -> Any:
-        """Return the valid body with its files as bytes.
+    def decode(self, body: Any, limits: Limits | None = None) -> Any:
+        """Return the valid body with its files as bytes, lists of them where there may be several.
 
         Raises:
-            InvalidBody: a field is not base64.
+            InvalidBody: a field is not base64, or its content is not of the media type.
+            TooLarge: there are too many files, or one of them is too large.
         """
-        if not self.names or not isinstance(body, dict):
+        if not self._fields or not isinstance(body, dict):
             return body
-        return body | {name: _decode(name, body[name]) for name in self.names if name in body}
+        count, decoded = 0, dict(body)
+        for name, field in self._fields.items():
+            if name not in body:
+                continue
+            several = isinstance(body[name], list)
+            contents = list(body[name]) if several else [body[name]]
+            count += len(contents)
+            if limits is not None and count > limits.files:
+                raise TooLarge(f"There are more files than the {limits.files} allowed")
+            for number in range(len(contents)):
+                pointer = json_pointer([name, number] if several else [name])
+                contents[number] = _file(name, contents[number], field, limits, pointer)
+            decoded[name] = contents if field.is_list else contents[0]
+        return decoded
 
 
-def _decode(name: str, content: str | bytes) -> bytes:
-    if isinstance(content, bytes):
-        return content
-    try:
-        return base64.b64decode(content, validate=True)
-    except ValueError:
-        raise InvalidBody(f"{name!r} is not base64 text", json_pointer([name])) from None
+def _file(
+    name: str, content: str | bytes, field: _Field, limits: Limits | None, pointer: str
+) -> bytes:
+    size_bytes = len(content) if isinstance(content, bytes) else len(content) * 3 // 4 - 2
+    if limits is not None and size_bytes > limits.file_bytes:
+        raise TooLarge(f"{name!r} is a file of more than the {limits.file_bytes} bytes allowed")
+    if isinstance(content, str):
+        try:
+            content = binascii.a2b_base64(content, strict_mode=True)
+        except ValueError:
+            raise InvalidBody(f"{name!r} is not base64 text", pointer) from None
+    if not holds(content, field.media_type):
+        raise InvalidBody(f"{name!r} is not a file of the type {field.media_type}", pointer)
+    return content
+
+
+def _content(name: str, file: FileStorage) -> bytes:
+    """Read a part; nobody uses its file name, but one that leads elsewhere means no good."""
+    file_name = file.filename or ""
+    if "\0" in file_name or ".." in PurePosixPath(file_name.replace("\\", "/")).parts:
+        raise InvalidBody(f"The name of the file {name!r} is not allowed", json_pointer([name]))
+    file.stream.seek(0)
+    return file.stream.read()
 
 
 def _parsed(text: str) -> Any:
@@ -107,3 +187,46 @@ def _parsed(text: str) -> Any:
 
 def _is_file(schema: Schema) -> bool:
     return isinstance(schema, dict) and schema.get("contentEncoding") == "base64"
+
+
+def _is_list(schema: Schema) -> bool:
+    return (
+        isinstance(schema, dict)
+        and schema.get("type") == "array"
+        and _is_file(schema.get("items", True))
+    )
+
+
+def _file_field(schema: Schema) -> _Field | None:
+    """Return what a property's schema says of files, if it is one or several."""
+    if not isinstance(schema, dict):
+        return None
+    if _is_file(schema):
+        return _Field(_media_type([schema]), False, ((schema, _KEYWORDS),))
+    choices = schema.get("anyOf", [])
+    lists = [choice for choice in (schema, *choices) if _is_list(choice)]
+    files = [choice for choice in choices if _is_file(choice)]
+    if not lists or len(lists) + len(files) < len(choices):
+        return None
+    items = [one["items"] for one in lists]
+    outer = [(schema, _CHOICE_KEYWORDS)] if choices else []
+    inner = [*((one, _LIST_KEYWORDS) for one in lists), *((f, _KEYWORDS) for f in items + files)]
+    return _Field(_media_type(items + files), True, (*outer, *inner))
+
+
+def _media_type(schemas: Iterable[dict[str, Any]]) -> str:
+    return next((one["contentMediaType"] for one in schemas if "contentMediaType" in one), _ANY)
+
+
+def _check_declaration(name: str, field: _Field, owner: str) -> None:
+    for part, allowed in field.parts:
+        if isinstance(part, dict) and (extra := set(part) - allowed):
+            raise DeclarationError(
+                f"{owner}: {name!r} is a file, and {sorted(extra)[0]!r} does not apply to it; "
+                f"what does: {', '.join(sorted(allowed))}"
+            )
+    if not can_be_told(field.media_type):
+        raise DeclarationError(
+            f"{owner}: {name!r} is a file of the type {field.media_type!r}, which cannot be told "
+            f"from its content; {_ANY} is any file"
+        )

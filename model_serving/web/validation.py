@@ -13,6 +13,7 @@ import jsonschema
 import jsonschema.validators
 import jsonschema_rs
 import orjson
+from flask import current_app
 from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
@@ -22,7 +23,7 @@ from model_serving.web.fault import Fault, find_fault
 from model_serving.web.json import json_pointer
 from model_serving.web.request import current_request
 from model_serving.web.schema import KEYWORDS, Schema, rebased, schemas_in
-from model_serving.web.uploads import FileFields
+from model_serving.web.uploads import FILE_LIMITS, FileFields
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -135,7 +136,8 @@ def validate_json(
             else:
                 body = request.get_json(force=force)
                 validator.check(body)
-            request.replace_json(files.decode(body))
+            body = files.decode(body, current_app.config.get(FILE_LIMITS))
+            request.replace_json(body)
             return method(*args, **kwargs)
 
         validated.body_schema = schema  # type: ignore[attr-defined]  # for the OpenAPI document

@@ -59,12 +59,13 @@ def test_uploaded_picture_is_answered_as_base64_is(client: FlaskClient) -> None:
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (b"", "not a PNG or JPEG picture"),
-        (b"no picture", "not a PNG or JPEG picture"),
+        (b"", "'picture' is not a file of the type image/*"),
+        (b"no picture", "'picture' is not a file of the type image/*"),
+        (b"GIF89a", "not a PNG or JPEG picture"),
         (seven()[:200], "damaged"),
         (empty_png(30_000, 30_000), "30000 x 30000 pixels"),
     ],
-    ids=["empty", "text", "truncated", "huge"],
+    ids=["empty", "text", "gif", "truncated", "huge"],
 )
 def test_picture_that_cannot_be_read_is_answered_400(
     client: FlaskClient, picture: bytes, message: str

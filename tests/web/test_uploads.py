@@ -18,7 +18,11 @@ from model_serving.web.uploads import FileFields
 from tests.conftest import MakeClient
 
 CONTENT = bytes(range(256)) * 4
-FILE = {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/*"}
+FILE = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "contentMediaType": "application/octet-stream",
+}
 
 
 class HashModel(Model):
@@ -163,7 +167,7 @@ def test_form_of_too_many_parts_is_answered_413(client: FlaskClient) -> None:
     "schema",
     [
         {"type": "array", "items": FILE},
-        {"properties": {"files": {"type": "array", "items": FILE}}},
+        {"properties": {"files": {"type": "array", "prefixItems": [FILE]}}},
         {"properties": {"inner": {"properties": {"file": FILE}}}},
         {"properties": {"file": FILE}, "anyOf": [{"properties": {"other": FILE}}]},
     ],

@@ -1,0 +1,146 @@
+"""Result files: kept whole, once, for as long as promised, and told of when there is no room."""
+
+import errno
+import hashlib
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from model_serving.config import Config
+from model_serving.errors import StorageFull
+from model_serving.files import NAME, Assets, File, Folder, open_assets
+
+DAY_S = 86_400.0
+
+
+def folder(path: Path, max_bytes: int = 10**9, keep_s: float = 0.0) -> Folder:
+    return Folder(path, DAY_S, max_bytes, keep_s)
+
+
+def name(number: int) -> str:
+    return f"{number:064x}.bin"
+
+
+def put(store: Folder, path: Path, number: int, age_s: float = 0.0, size: int = 100) -> None:
+    store.put(name(number), bytes(size))
+    then_s = time.time() - age_s
+    os.utime(path / name(number), (then_s, then_s))
+
+
+def kept(path: Path) -> list[int]:
+    return sorted(int(file.name.partition(".")[0], 16) for file in path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("media_type", "ending"),
+    [
+        ("image/jpeg", ".jpg"),
+        ("text/csv", ".csv"),
+        ("application/x-nobody-knows", ".bin"),
+        ("../../etc/passwd", ".bin"),
+    ],
+)
+def test_file_is_published_by_its_content(tmp_path: Path, media_type: str, ending: str) -> None:
+    assets = Assets(folder(tmp_path), "https://cdn.example.com/assets/")
+    url = assets.publish(File(b"content", media_type))
+    stored = hashlib.sha256(b"content").hexdigest() + ending
+    assert url == f"https://cdn.example.com/assets/{stored}"
+    assert NAME.fullmatch(stored)
+    assert (tmp_path / stored).read_bytes() == b"content"
+    assert (tmp_path / stored).stat().st_mode & 0o777 == 0o644
+
+
+def test_same_content_is_stored_once_and_counts_as_new(tmp_path: Path) -> None:
+    store = folder(tmp_path)
+    put(store, tmp_path, 1, age_s=DAY_S + 1)
+    first = (tmp_path / name(1)).stat()
+    store.put(name(1), bytes(100))
+    assert (tmp_path / name(1)).stat().st_ino == first.st_ino
+    store.sweep()
+    assert kept(tmp_path) == [1]
+
+
+def test_opened_file_tells_its_size(tmp_path: Path) -> None:
+    store = folder(tmp_path)
+    store.put(name(1), b"content")
+    opened = store.open(name(1))
+    assert opened is not None
+    with opened.stream as stream:
+        assert (stream.read(), opened.size_bytes) == (b"content", 7)
+    assert store.open(name(2)) is None
+
+
+def test_sweep_removes_what_is_too_old(tmp_path: Path) -> None:
+    store = folder(tmp_path)
+    put(store, tmp_path, 1, age_s=DAY_S - 60)
+    put(store, tmp_path, 2, age_s=DAY_S + 60)
+    store.sweep()
+    assert kept(tmp_path) == [1]
+
+
+def test_sweep_removes_the_oldest_of_too_much_but_nothing_young(tmp_path: Path) -> None:
+    store = folder(tmp_path, max_bytes=250, keep_s=600)
+    for number, age_s in enumerate((3000, 2000, 1000, 500, 400), start=1):
+        put(store, tmp_path, number, age_s)
+    store.sweep()
+    assert kept(tmp_path) == [4, 5]
+    put(store, tmp_path, 6)
+    store.sweep()  # They are too many, but too young.
+    assert kept(tmp_path) == [4, 5, 6]
+
+
+def test_sweep_leaves_strange_files_and_removes_unfinished_ones(tmp_path: Path) -> None:
+    old_s = time.time() - 10 * DAY_S
+    for strange in (".part-abc", ".gitkeep", "notes.txt"):
+        (tmp_path / strange).touch()
+        os.utime(tmp_path / strange, (old_s, old_s))
+    folder(tmp_path).sweep()
+    assert sorted(file.name for file in tmp_path.iterdir()) == [".gitkeep", "notes.txt"]
+
+
+def test_sweep_of_no_folder_is_nothing(tmp_path: Path) -> None:
+    folder(tmp_path / "none").sweep()
+    assert not (tmp_path / "none").exists()
+
+
+def test_full_disk_is_told_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StorageFull, match="There is no room"):
+        folder(tmp_path).put(name(1), b"content")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sweep_takes_nothing_that_is_stored_again_meanwhile(tmp_path: Path) -> None:
+    store, ends = folder(tmp_path), threading.Event()
+
+    def sweep() -> None:
+        while not ends.is_set():
+            store.sweep()
+
+    sweeping = threading.Thread(target=sweep)
+    sweeping.start()
+    try:
+        for _ in range(300):
+            put(store, tmp_path, 1, age_s=DAY_S + 1)
+            store.put(name(1), bytes(100))
+            assert (tmp_path / name(1)).exists()
+    finally:
+        ends.set()
+        sweeping.join()
+
+
+def test_whoever_has_no_supervisor_sweeps_when_storing(tmp_path: Path) -> None:
+    config = Config(assets_dir=str(tmp_path))
+    put(folder(tmp_path), tmp_path, 1, age_s=10 * DAY_S)
+    open_assets(config).publish(File(b"a"))
+    assert len(list(tmp_path.iterdir())) == 2
+    open_assets(config, sweeps=True).publish(File(b"a"))
+    assert len(list(tmp_path.iterdir())) == 1
