@@ -17,7 +17,7 @@ from model_serving.serving.status import GenerationStatus, ReplicaStatus, Status
 from model_serving.serving.supervision import SINGLE_THREADED
 from tests.services.processes import clean_environment, living, wait_until
 
-MODELS = {"XXXModel", "EchoModel", "DigitsModel", "POSModel", "NERModel"}
+MODELS = {"XXXModel", "EchoModel", "DigitsModel", "POSModel", "NERModel", "CompressModel"}
 
 
 class Master:
@@ -29,7 +29,9 @@ class Master:
         self.run_dir.metrics.mkdir()
         self.run_dir.make_current(self.run_dir.make_generation(1))
         self.reader, self.writer = os.pipe()
-        self._environment = clean_environment(LOG_DIR=str(folder), LOG_CONSOLE="false")
+        self._environment = clean_environment(
+            LOG_DIR=str(folder), LOG_CONSOLE="false", ASSETS_DIR=str(folder / "assets")
+        )
         self._environment |= SINGLE_THREADED
         self._environment[RUN_DIR_VARIABLE] = str(self.run_dir.path)
         self._environment[METRICS_VARIABLE] = str(self.run_dir.metrics)
