@@ -9,8 +9,8 @@ The rooms, from the top floor down; each imports only from those below it::
     web/         everything that knows Flask
     models/      one model per file                                      (yours)
     serving/     the core: runs the models in replicas, knows nothing of the web
-    config.py  log.py  metrics.py  figures.py  address.py  conversion.py  errors.py
-    files.py  headers.py  caller.py  place.py      leaves
+    config.py  model_conf.py  log.py  metrics.py  figures.py  address.py  conversion.py
+    errors.py  files.py  headers.py  caller.py  proxies.py  place.py               leaves
 """
 
 __version__ = "0.1.0"

@@ -9,10 +9,12 @@ from flask_restful import Resource
 from flask_swagger_ui import get_swaggerui_blueprint
 from prometheus_client.registry import Collector
 
-from model_serving.config import CONF_DIR, Config, load_model_conf
+from model_serving.config import CONF_DIR, Config
 from model_serving.errors import DeclarationError
 from model_serving.files import URL, Assets, open_assets
 from model_serving.headers import REQUEST_ID_HEADER
+from model_serving.model_conf import load_model_conf
+from model_serving.proxies import Proxies
 from model_serving.resources import RESOURCES
 from model_serving.serving import ModelSpecification, RunDir
 from model_serving.serving.process_runtime import ProcessRuntime
@@ -32,7 +34,7 @@ from model_serving.web.operations import (
     Readiness,
     Root,
 )
-from model_serving.web.request import ServiceRequest, finish
+from model_serving.web.request import PROXIES, ServiceRequest, finish
 from model_serving.web.uploads import FILE_LIMITS, Limits
 
 DOCS_URL = "/docs"
@@ -74,6 +76,7 @@ def _create_app(config: Config, resources: Sequence[type[Resource]], runtime: Ru
     app = Flask("model_serving", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = config.max_content_length
     app.config["MAX_FORM_MEMORY_SIZE"] = config.max_content_length
+    app.config[PROXIES] = Proxies(config.trusted_proxies)
     app.config[FILE_LIMITS] = Limits(config.max_file_bytes, config.max_files)
     app.request_class = ServiceRequest
     app.json = OrjsonProvider(app)

@@ -2,14 +2,10 @@
 
 Precedence: command line > environment (in capitals) > ``conf/serving.conf`` > default.
 ``python -m model_serving.config [key]`` prints what is in force.
-
-Each model has a file of its own, ``conf/<name>_model.conf``: ``[serving]`` says how it is run, and
-``[model]`` goes to its constructor as keyword arguments.
 """
 
 import configparser
 import os
-import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +52,13 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     threads: Annotated[
         int, Meta(ge=1, le=512, description="Requests that Flask handles at a time in one worker.")
     ] = 128
+    trusted_proxies: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Addresses and networks (`10.0.0.0/8`) of the proxies in front, such as "
+            "nginx: what they say in `X-Forwarded-For` is who called."
+        ),
+    ] = ("127.0.0.1", "::1")
     max_connections: Annotated[
         int, Meta(ge=1, le=1_000_000, description="Most connections to one worker.")
     ] = 4096
@@ -130,52 +133,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     ] = True
 
 
-class ServingSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How one model is run: the ``[serving]`` section of its file."""
-
-    replicas: Annotated[
-        int, Meta(ge=1, le=512, description="Processes that hold the model and predict.")
-    ] = 1
-    max_batch_size: Annotated[
-        int, Meta(ge=1, le=65_536, description="Most instances in one call of `predict`.")
-    ] = 64
-    max_wait_ms: Annotated[
-        float,
-        Meta(
-            ge=0,
-            le=60_000,
-            description="How long a batch waits for more instances while it is not full. "
-            "Without it a batch is what had come while the one before was predicted.",
-        ),
-    ] = 0.0
-    max_queue: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=1_000_000,
-            description="Most requests in flight, over all HTTP workers; one more gets 503.",
-        ),
-    ] = 256
-    timeout_s: Annotated[
-        Seconds,
-        Meta(
-            description="How long a caller waits for its answer before it gets 504. A replica "
-            "that predicts one batch for longer is killed and started again."
-        ),
-    ] = 30.0
-    runtime: Annotated[
-        RuntimeName | None, Meta(description="Where this model runs, if not as `RUNTIME` says.")
-    ] = None
-
-
-class ModelConf(msgspec.Struct, frozen=True, kw_only=True):
-    """What ``conf/<name>_model.conf`` says: how to run the model, and its own settings as text."""
-
-    serving: ServingSettings = ServingSettings()
-    model: dict[str, str] = {}
-    source: str = "default"
-
-
 def load_config(
     command_line: Mapping[str, str | None] | None = None,
     environ: Mapping[str, str] = os.environ,
@@ -189,7 +146,7 @@ def load_config(
     path = conf_dir / "serving.conf"
     keys = Config.__struct_fields__
     given: dict[str, tuple[str, str]] = {}
-    for key, value in _sections(path, {"serving"}).get("serving", {}).items():
+    for key, value in read_sections(path, {"serving"}).get("serving", {}).items():
         given[key] = (value, str(path))
     given |= {
         key: (environ[key.upper()], "the environment") for key in keys if environ.get(key.upper())
@@ -200,21 +157,12 @@ def load_config(
     return typed(given, Config)
 
 
-def load_model_conf(model_name: str, conf_dir: Path = CONF_DIR) -> ModelConf:
-    """Read the file of a model: ``XXXModel`` has ``xxx_model.conf``. It may be missing.
+def read_sections(path: Path, known: set[str]) -> dict[str, dict[str, str]]:
+    """Read a file of settings, which may be missing.
 
     Raises:
-        ConfigError: the file has a wrong value, or a key or section that does not exist.
+        ConfigError: it cannot be read, or has a section that is not ``known``.
     """
-    path = conf_dir / f"{_snake_case(model_name)}.conf"
-    sections = _sections(path, {"serving", "model"})
-    serving = {key: (value, str(path)) for key, value in sections.get("serving", {}).items()}
-    return ModelConf(
-        serving=typed(serving, ServingSettings), model=sections.get("model", {}), source=str(path)
-    )
-
-
-def _sections(path: Path, known: set[str]) -> dict[str, dict[str, str]]:
     parser = configparser.ConfigParser(interpolation=None, default_section="")
     parser.optionxform = str  # type: ignore[assignment,method-assign]  # Names keep their capitals.
     try:
@@ -226,10 +174,6 @@ def _sections(path: Path, known: set[str]) -> dict[str, dict[str, str]]:
             f"{path}: unknown section {sorted(unknown)[0]!r}; known are {', '.join(sorted(known))}"
         )
     return {name: dict(parser[name]) for name in parser.sections()}
-
-
-def _snake_case(name: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
 def _print_settings(keys: list[str]) -> None:

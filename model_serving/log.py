@@ -120,9 +120,9 @@ class RequestLog:
             self._log.info(line)
 
 
-def request_line(method: str, path: str, status: int, taken_s: float, id_: str) -> str:
-    """Return what the log says of a request."""
-    return f"{method} {path} {status} in {taken_s * 1000:.1f} ms (request {id_})"
+def request_line(method: str, path: str, status: int, taken_s: float, client: str, id_: str) -> str:
+    """Return what the log says of a request; ``client`` is the address that it came from."""
+    return f"{method} {path} {status} in {taken_s * 1000:.1f} ms for {client} (request {id_})"
 
 
 class SharedFileHandler(WatchedFileHandler):

@@ -135,7 +135,7 @@ def environ_of(path: str, body: bytes = b"", method: str = "POST", **changes: An
     """Return a WSGI environment, of a JSON body if it is not changed; None takes a key away."""
     environ = create_environ(path, method=method, input_stream=io.BytesIO(body))
     environ |= {"CONTENT_TYPE": "application/json", "CONTENT_LENGTH": str(len(body))}
-    environ |= {"HTTP_X_REQUEST_ID": ID} | changes
+    environ |= {"HTTP_X_REQUEST_ID": ID, "REMOTE_ADDR": "127.0.0.1"} | changes
     return {key: value for key, value in environ.items() if value is not None}
 
 

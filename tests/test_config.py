@@ -3,7 +3,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from model_serving.config import Config, load_config, load_model_conf
+from model_serving.config import Config, load_config
 from model_serving.conversion import parse
 from model_serving.errors import ConfigError
 from model_serving.place import ROOT
@@ -92,28 +92,6 @@ def test_config_refuses_a_file_with_a_slip(tmp_path: Path, text: str, says: str)
     with pytest.raises(ConfigError, match=r"serving\.conf") as raised:
         load_config(environ={}, conf_dir=tmp_path)
     assert says in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("model_name", "file_name"),
-    [
-        ("XXXModel", "xxx_model.conf"),
-        ("POSModel", "pos_model.conf"),
-        ("DigitsModel", "digits_model.conf"),
-        ("ImageTensorModel", "image_tensor_model.conf"),
-    ],
-)
-def test_model_conf_is_found_by_the_name_of_the_class(
-    tmp_path: Path, model_name: str, file_name: str
-) -> None:
-    write(tmp_path, file_name, "# short\n[serving]\ntimeout_s = 1.5\n[model]\nC = 3 # 4\n")
-    conf = load_model_conf(model_name, tmp_path)
-    assert (conf.serving.timeout_s, conf.model) == (1.5, {"C": "3 # 4"})
-
-
-def test_model_conf_may_be_missing(tmp_path: Path) -> None:
-    conf = load_model_conf("XXXModel", tmp_path)
-    assert (conf.serving.timeout_s, conf.model) == (30, {})
 
 
 def test_parse_starts_a_relative_path_at_the_project() -> None:

@@ -7,8 +7,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from model_serving.config import Config, ServingSettings, load_config
+from model_serving.config import Config, load_config
 from model_serving.conversion import allowed_words
+from model_serving.model_conf import ServingSettings
 from model_serving.resources import RESOURCES
 from tests.web.test_validation_agreement import FEATURES
 

@@ -19,9 +19,9 @@ FLOORS = [
     {"web"},
     {"models"},
     {"serving"},
-    {"log", "address", "files", "metrics"},
+    {"log", "address", "files", "metrics", "model_conf"},
     {"config"},
-    {"conversion"},
+    {"conversion", "proxies"},
     {"caller", "errors", "figures", "headers", "place"},
 ]
 WEB = {"flask", "flask_restful", "flask_cors", "flask_swagger_ui", "werkzeug", "jsonschema"}

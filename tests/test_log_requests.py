@@ -34,8 +34,8 @@ def log(kept: Kept) -> logging.Logger:
 
 
 def test_request_line_says_what_was_asked_and_answered() -> None:
-    line = request_line("POST", "/v1/XXXModel", 200, 0.01234, "abc")
-    assert line == "POST /v1/XXXModel 200 in 12.3 ms (request abc)"
+    line = request_line("POST", "/v1/XXXModel", 200, 0.01234, "203.0.113.7", "abc")
+    assert line == "POST /v1/XXXModel 200 in 12.3 ms for 203.0.113.7 (request abc)"
 
 
 def test_request_log_writes_what_a_logger_would(log: logging.Logger, kept: Kept) -> None:

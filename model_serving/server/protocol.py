@@ -46,10 +46,12 @@ class FrontProtocol(PatientConnection):
         self._probing: asyncio.Task[None] | None = None
         self._is_parser_fresh = False  # It holds nothing, as far as we know.
         self._unread = b""  # What came while a request was answered.
+        self._peer = "-"
 
     def connection_made(self, transport: Any) -> None:
         """Begin, if there are not too many already."""
         super().connection_made(transport)
+        self._peer = transport.get_extra_info("peername")[0]
         self.worker.connections.add(self)
         surplus = len(self.worker.connections) - self.worker.max_connections
         if surplus > SPARE_CONNECTIONS:
@@ -154,7 +156,7 @@ class FrontProtocol(PatientConnection):
         self._answering = self._loop.create_task(self._answer(head, body, unparsed))
 
     async def _answer(self, head: Head, body: bytes, unparsed: bytes) -> None:
-        reply = await head.model.reply(head.fields, body)
+        reply = await head.model.reply(head.fields, body, self._peer)
         self._answering = None
         if reply is None:
             self._leave_to_flask(unparsed)

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from model_serving.config import ModelConf
+from model_serving.model_conf import ModelConf
 
 LEAVE = signal.SIGUSR1  # To a replica that nobody asks any more.
 

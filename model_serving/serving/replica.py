@@ -19,11 +19,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from model_serving.config import ServingSettings, load_config
+from model_serving.config import load_config
 from model_serving.errors import ModelFailed, StorageFull
 from model_serving.figures import SUFFIX, Figures
 from model_serving.files import URL, open_assets
 from model_serving.log import configure_logging
+from model_serving.model_conf import ServingSettings
 from model_serving.place import METRICS_VARIABLE, PLACE_VARIABLE
 from model_serving.serving.batching import Caller, Queue, Waiting
 from model_serving.serving.connection import READ_BYTES, Connection

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import get_type_hints
 
-from model_serving.config import ModelConf
 from model_serving.conversion import parse
 from model_serving.errors import ConfigError
+from model_serving.model_conf import ModelConf
 from model_serving.serving.model import Model
 
 

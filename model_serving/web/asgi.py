@@ -17,6 +17,7 @@ from flask import Flask
 from model_serving.serving.runtime import Leave, Runtime
 from model_serving.web.direct import Fields, PlainModel, plain_models
 from model_serving.web.model_resource import ModelResource
+from model_serving.web.request import PROXIES
 from model_serving.web.uploads import FILE_LIMITS
 
 Scope = dict[str, Any]
@@ -50,7 +51,7 @@ class Front:
         # A thread is done once the response is made, however slowly that is taken.
         self._flask = WSGIMiddleware(_with_body(app), workers=threads, send_queue_size=0)
         self._handed_over: set[asyncio.Task[None]] = set()
-        self._models = plain_models(resources, app.config[FILE_LIMITS])
+        self._models = plain_models(resources, app.config[FILE_LIMITS], app.config[PROXIES])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -85,7 +86,8 @@ class Front:
         reply = None
         if body.is_whole and len(fields) == len(scope["headers"]):
             model = self.model_for(scope["method"], scope["path"], fields)
-            reply = None if model is None else await model.reply(fields, body.data)
+            peer, _ = scope["client"] or ("-", 0)
+            reply = None if model is None else await model.reply(fields, body.data, peer)
         if reply is None:
             await self._hand_over(scope, body, send)
             return

@@ -13,6 +13,7 @@ from werkzeug.exceptions import HTTPException
 from model_serving.errors import CallerLeft, NoJSONObject
 from model_serving.headers import REQUEST_ID_HEADER, common_headers, request_id
 from model_serving.log import RequestLog, request_line
+from model_serving.proxies import FORWARDED_FOR_HEADER, Proxies
 from model_serving.web.json import json_bytes, not_json
 from model_serving.web.model_resource import ModelResource, served_name, served_url
 from model_serving.web.response import TIMEOUT_HEADER, error_response, record_prediction, timeout_s
@@ -23,7 +24,9 @@ Fields = Mapping[bytes, bytes]  # A request's headers, their names in lower case
 
 # What a resource may override that the lane would pass by.
 _OWN = ("post", "answer", "dispatch_request", "method_decorators", "decorators", "representations")
-_ID, _TIMEOUT = (name.lower().encode() for name in (REQUEST_ID_HEADER, TIMEOUT_HEADER))
+_ID, _TIMEOUT, _FORWARDED_FOR = (
+    name.lower().encode() for name in (REQUEST_ID_HEADER, TIMEOUT_HEADER, FORWARDED_FOR_HEADER)
+)
 _JSON = {b"application/json"} | {
     b"application/json;%bcharset=%b" % (blank, charset)
     for blank in (b"", b" ")
@@ -46,7 +49,7 @@ class Reply(NamedTuple):
 class PlainModel:
     """A model's endpoint as its declaration makes it."""
 
-    def __init__(self, resource: ModelResource, limits: Limits) -> None:
+    def __init__(self, resource: ModelResource, limits: Limits, proxies: Proxies) -> None:
         self.name = served_name(type(resource))
         self.path = served_url(type(resource))
         self._log = logging.getLogger(self.name)
@@ -55,6 +58,7 @@ class PlainModel:
         self._validator = BodyValidator(resource.schema, self.name)
         self._files = FileFields(resource.schema, self.name)
         self._limits = limits
+        self._proxies = proxies
         self._is_plain = True
 
     def takes(self, method: str, fields: Fields) -> bool:
@@ -66,24 +70,28 @@ class PlainModel:
             and b"upgrade" not in fields  # and so are WebSockets, which it refuses.
         )
 
-    async def reply(self, fields: Fields, body: bytes) -> Reply | None:
-        """Return the answer to a plain prediction; None: Flask has to answer."""
+    async def reply(self, fields: Fields, body: bytes, peer: str) -> Reply | None:
+        """Return the answer to a plain prediction; None: Flask has to answer.
+
+        ``peer`` is the address at the other end of the connection.
+        """
         if not self._is_plain:
             return None
         started_s = time.monotonic()
         id_ = request_id(_text(fields.get(_ID)))
+        client = self._proxies.client(peer, _text(fields.get(_FORWARDED_FOR)))
         status, headers = 200, common_headers(id_)
         try:
             answer = await self._answer(body, _text(fields.get(_TIMEOUT)))
         except NotPlain:
             return None
         except asyncio.CancelledError:
-            self._note(CallerLeft.status, time.monotonic() - started_s, id_)
+            self._note(CallerLeft.status, time.monotonic() - started_s, client, id_)
             raise
         except Exception as error:
             told, status, more = error_response(error, id_, self._log)
             answer, headers = json_bytes(told), headers | more
-        self._note(status, time.monotonic() - started_s, id_)
+        self._note(status, time.monotonic() - started_s, client, id_)
         return Reply(
             status,
             [
@@ -113,15 +121,17 @@ class PlainModel:
             raise NotPlain
         return json_bytes(response)
 
-    def _note(self, status: int, taken_s: float, id_: str) -> None:
+    def _note(self, status: int, taken_s: float, client: str, id_: str) -> None:
         record_prediction(self.name, status, taken_s)
-        self._requests.write(request_line("POST", self.path, status, taken_s, id_))
+        self._requests.write(request_line("POST", self.path, status, taken_s, client, id_))
 
 
-def plain_models(resources: Iterable[ModelResource], limits: Limits) -> dict[str, PlainModel]:
+def plain_models(
+    resources: Iterable[ModelResource], limits: Limits, proxies: Proxies
+) -> dict[str, PlainModel]:
     """Return those of the resources, by path, that answer a POST as the base class does."""
     models = [
-        PlainModel(resource, limits)
+        PlainModel(resource, limits, proxies)
         for resource in resources
         if all(getattr(type(resource), own) is getattr(ModelResource, own) for own in _OWN)
     ]

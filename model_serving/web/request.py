@@ -15,9 +15,12 @@ from model_serving.caller import until_gone
 from model_serving.errors import NoJSONObject
 from model_serving.headers import REQUEST_ID_HEADER, common_headers, request_id
 from model_serving.log import request_line
+from model_serving.proxies import FORWARDED_FOR_HEADER, Proxies
 from model_serving.serving.runtime import Leave
 from model_serving.web.json import not_json
 from model_serving.web.response import TIMEOUT_HEADER, record_prediction, timeout_s
+
+PROXIES = "PROXIES"  # in the app's configuration
 
 
 class ServiceRequest(Request):
@@ -32,6 +35,12 @@ class ServiceRequest(Request):
     def id(self) -> str:
         """The caller's id, or a new one."""
         return request_id(self.headers.get(REQUEST_ID_HEADER))
+
+    @property
+    def client(self) -> str:
+        """The address of who called, as far as the proxies that we trust tell it."""
+        proxies: Proxies = flask.current_app.config[PROXIES]
+        return proxies.client(self.remote_addr or "-", self.headers.get(FORWARDED_FOR_HEADER))
 
     @property
     def timeout_s(self) -> float | None:
@@ -130,6 +139,8 @@ def finish(response: Response) -> Response:
         record_prediction(request.log.name, status, taken_s)
     request.log.info(
         # A path may hold a line break.
-        request_line(request.method, quote(request.path), status, taken_s, request.id)
+        request_line(
+            request.method, quote(request.path), status, taken_s, request.client, request.id
+        )
     )
     return response

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from model_serving.config import CONF_DIR, load_model_conf
+from model_serving.config import CONF_DIR
+from model_serving.model_conf import load_model_conf
 from model_serving.resources import RESOURCES
 from model_serving.serving import Model, ModelSpecification
 from model_serving.serving.model import predict_batch

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from model_serving.config import ModelConf, ServingSettings
+from model_serving.model_conf import ModelConf, ServingSettings
 from model_serving.place import PLACE_VARIABLE, ROOT
 from model_serving.serving.connection import READ_BYTES
 from model_serving.serving.plan import Order, Report

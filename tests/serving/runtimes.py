@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from model_serving.config import ModelConf, ServingSettings
+from model_serving.model_conf import ModelConf, ServingSettings
 from model_serving.serving import ModelSpecification, RunDir
 from model_serving.serving.process_runtime import ProcessRuntime
 from tests.loops import PATIENCE_S

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from model_serving.config import ModelConf
+from model_serving.model_conf import ModelConf
 from model_serving.serving import Model, ModelSpecification, RunDir
 from model_serving.serving.process_runtime import ProcessRuntime
 from model_serving.serving.runtime import CombinedRuntime, InProcessRuntime

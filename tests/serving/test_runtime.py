@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from model_serving.config import ModelConf, ServingSettings
 from model_serving.errors import (
     BadRequest,
     ConfigError,
@@ -13,6 +12,7 @@ from model_serving.errors import (
     ModelFailed,
     ModelNotReady,
 )
+from model_serving.model_conf import ModelConf, ServingSettings
 from model_serving.serving import InvalidInstance, Model, ModelSpecification
 from model_serving.serving.runtime import InProcessRuntime
 from tests.loops import in_loop

@@ -183,7 +183,7 @@ def test_request_is_counted_and_logged_once(
     assert (counter.get(), sum(b.get() for b in latency._buckets)) == (counted + 1, observed + 1)
     assert (line.name, line.levelname) == ("MoodyModel", "INFO")
     assert line.getMessage().startswith(f"POST /v1/MoodyModel {status} in ")
-    assert line.getMessage().endswith(f" ms (request {ID})")
+    assert line.getMessage().endswith(f" ms for 127.0.0.1 (request {ID})")
 
 
 @pytest.mark.parametrize("what", ["raise", "unknown"])

@@ -35,7 +35,9 @@ def test_request_leaves_one_line_in_the_log_of_its_model(
     client.post("/v1/XXXModel", json={"name": "Leo"}, headers={"X-Request-ID": "abc"})
     (record,) = caplog.records
     assert record.name == "XXXModel"
-    assert re.fullmatch(r"POST /v1/XXXModel 200 in [\d.]+ ms \(request abc\)", record.getMessage())
+    assert re.fullmatch(
+        r"POST /v1/XXXModel 200 in [\d.]+ ms for 127\.0\.0\.1 \(request abc\)", record.getMessage()
+    )
 
 
 def test_request_cannot_write_a_line_of_its_own_into_the_log(
@@ -45,3 +47,16 @@ def test_request_cannot_write_a_line_of_its_own_into_the_log(
     client.get("/nowhere%0A[2018/10/21 00:00:00] - [INFO] - forged")
     (record,) = caplog.records
     assert "\n" not in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("path", "method"), [("/v1/XXXModel", "POST"), ("/v1/XXXModel", "GET")], ids=["plain", "flask"]
+)
+def test_request_is_logged_for_whom_the_trusted_proxy_names(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, path: str, method: str
+) -> None:
+    caplog.set_level(logging.INFO)
+    headers = {"X-Forwarded-For": "192.0.2.1, 203.0.113.7"}
+    client.open(path, method=method, json={"name": "Leo"}, headers=headers)
+    (record,) = caplog.records
+    assert " ms for 203.0.113.7 (" in record.getMessage()
