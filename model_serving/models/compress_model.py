@@ -65,9 +65,9 @@ class CompressModel(Model):
             with Image.open(io.BytesIO(data), formats=[name.upper() for name in FORMATS]) as source:
                 self._check_size(source)
                 name = wish.get("format") or (source.format or "").lower()
+                is_as_it_was = not (set(wish) & {"format", "max_width"}) and not _is_turned(source)
                 frames = _frames(source, name, wish.get("max_width"))
                 compressed = _encoded(source, frames, name, wish.get("quality", DEFAULT_QUALITY))
-                is_as_it_was = not (set(wish) & {"format", "max_width"}) and not _is_turned(source)
         except DECODE_ERRORS as error:
             raise Unusable(f"it cannot be read: {error}") from error
         if is_as_it_was and len(compressed) >= len(data):
@@ -94,8 +94,11 @@ class CompressModel(Model):
 def _frames(source: Image.Image, name: str, max_width: int | None) -> list[Image.Image]:
     """Return the frames upright, in a mode that the format holds, and no wider than wanted."""
     is_moving = name in MOVING and getattr(source, "n_frames", 1) > 1
-    frames = ImageSequence.Iterator(source) if is_moving else [source]
-    return [_fitted(ImageOps.exif_transpose(frame), name, max_width) for frame in frames]
+    if is_moving:
+        frames = ImageSequence.Iterator(source)
+        return [_fitted(ImageOps.exif_transpose(frame), name, max_width) for frame in frames]
+    ImageOps.exif_transpose(source, in_place=True)  # A copy of its pixels may be large.
+    return [_fitted(source, name, max_width)]
 
 
 def _fitted(frame: Image.Image, name: str, max_width: int | None) -> Image.Image:
@@ -118,7 +121,9 @@ def _in_colours(frame: Image.Image, name: str) -> Image.Image:
             return layer
         paper = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(paper, layer).convert("RGB")
-    return frame if frame.mode == "L" else frame.convert("L" if frame.mode == "1" else "RGB")
+    if frame.mode in ("L", "RGB"):
+        return frame
+    return frame.convert("L" if frame.mode == "1" else "RGB")
 
 
 def _to_srgb(frame: Image.Image) -> Image.Image:

@@ -6,6 +6,8 @@ import time
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any
 
+import uvloop
+
 from model_serving import metrics
 from model_serving.errors import BadRequest, CallerLeft, DeadlineExceeded, ModelFailed, StorageFull
 from model_serving.serving.admission import shares
@@ -51,7 +53,7 @@ class ProcessRuntime:
 
     def open_in_background(self) -> None:
         """Work on a loop in a thread of its own, which ends with the process."""
-        loop = asyncio.new_event_loop()
+        loop = uvloop.new_event_loop()
         threading.Thread(target=loop.run_forever, name="replica clients", daemon=True).start()
         asyncio.run_coroutine_threadsafe(self.open(), loop).result()
 

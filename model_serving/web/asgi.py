@@ -8,7 +8,8 @@ a thread. The body is read before, so that a slow caller holds no thread.
 import asyncio
 import io
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from a2wsgi import WSGIMiddleware
 from a2wsgi.wsgi_typing import WSGIApp
@@ -17,7 +18,7 @@ from flask import Flask
 from model_serving.serving.runtime import Leave, Runtime
 from model_serving.web.direct import Fields, PlainModel, plain_models
 from model_serving.web.model_resource import ModelResource
-from model_serving.web.request import PROXIES
+from model_serving.web.request import PROXIES, WholeBody
 from model_serving.web.uploads import FILE_LIMITS
 
 Scope = dict[str, Any]
@@ -25,8 +26,9 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class _Body(NamedTuple):
-    """What has come of a request's body."""
+@dataclass
+class _Body:
+    """What has come of a request's body; it may be large, so that it is held here alone."""
 
     data: bytes
     is_whole: bool
@@ -117,7 +119,7 @@ class Front:
             length = len(body.data) + (not body.is_whole)
             fields.append((b"content-length", b"%d" % length))
         left = asyncio.Event()
-        handed = scope | {"headers": fields, "service": (body.data, left.wait)}
+        handed = scope | {"headers": fields, "service": (body, left.wait)}
         task = asyncio.ensure_future(self._flask(handed, _nothing_more, send))  # type: ignore[arg-type]
         self._handed_over.add(task)
         task.add_done_callback(self._handed_over.discard)
@@ -131,9 +133,12 @@ def _with_body(app: Flask) -> WSGIApp:
     """Return the app, reading the body that has been read before."""
 
     def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
+        body: _Body
         leave: Leave
         body, leave = environ.pop("asgi.scope")["service"]
-        environ |= {"wsgi.input": io.BytesIO(body), "service.leave": leave}
+        stream = WholeBody if body.is_whole else io.BytesIO
+        environ |= {"wsgi.input": stream(body.data), "service.leave": leave}
+        body.data = b""
         return app(environ, start_response)
 
     return answer

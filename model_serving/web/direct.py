@@ -22,6 +22,9 @@ from model_serving.web.validation import BodyValidator
 
 Fields = Mapping[bytes, bytes]  # A request's headers, their names in lower case.
 
+# Longer base64 would hold the event loop while it is decoded; a thread of Flask's can do that.
+_MOST_WITH_FILES = 1024 * 1024
+
 # What a resource may override that the lane would pass by.
 _OWN = ("post", "answer", "dispatch_request", "method_decorators", "decorators", "representations")
 _ID, _TIMEOUT, _FORWARDED_FOR = (
@@ -75,7 +78,7 @@ class PlainModel:
 
         ``peer`` is the address at the other end of the connection.
         """
-        if not self._is_plain:
+        if not self._is_plain or (self._files.names and len(body) > _MOST_WITH_FILES):
             return None
         started_s = time.monotonic()
         id_ = request_id(_text(fields.get(_ID)))
@@ -104,7 +107,7 @@ class PlainModel:
 
     async def _answer(self, data: bytes, timeout_ms: str | None) -> bytes:
         body = _parsed(data)
-        self._validator.check(body)
+        self._validator.check(self._files.blank(body))
         body = self._files.decode(body, self._limits)
         try:
             instance = self._resource.to_instance(body)

@@ -73,6 +73,8 @@ class ServiceRequest(Request):
     @cached_property
     def stream(self) -> IO[bytes]:
         """The body as it arrives, which comes whole or raises."""
+        if isinstance(source := self.environ["wsgi.input"], WholeBody):
+            return source
         if self.content_length is not None:
             # Werkzeug counts the bytes unless the server says that it ends the body by itself.
             self.environ.pop("wsgi.input_terminated", None)
@@ -98,6 +100,21 @@ class ServiceRequest(Request):
         if e is None or not self.get_data():
             raise NoJSONObject
         raise not_json(e)
+
+
+class WholeBody(io.BytesIO):
+    """A body that was read before; it is let go where it has been read once more."""
+
+    def __init__(self, data: bytes) -> None:
+        super().__init__(data)
+        self._size_bytes = len(data)
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read as from any file."""
+        data = super().read(size)
+        if self.tell() >= self._size_bytes:
+            self.truncate(0)
+        return data
 
 
 class _ChunkedBody(io.RawIOBase):

@@ -119,14 +119,11 @@ class FileFields:
         if name in body or (len(values) > 1 and not may_repeat):
             raise InvalidBody(f"{name!r} is there more than once", pointer)
 
-    def blank(self, body: dict[str, Any]) -> dict[str, Any]:
-        """Return the body with empty text for its files, as a schema can judge it."""
-        blanks = {
-            name: [""] * len(body[name]) if isinstance(body[name], list) else ""
-            for name in self._fields
-            if name in body
-        }
-        return body | blanks
+    def blank(self, body: Any) -> Any:
+        """Return the body with empty text for its files, of which the schema says no more."""
+        if not self._fields or not isinstance(body, dict):
+            return body
+        return body | {name: _blank(body[name]) for name in self._fields if name in body}
 
     def decode(self, body: Any, limits: Limits | None = None) -> Any:
         """Return the valid body with its files as bytes, lists of them where there may be several.
@@ -167,6 +164,12 @@ def _file(
     if not holds(content, field.media_type):
         raise InvalidBody(f"{name!r} is not a file of the type {field.media_type}", pointer)
     return content
+
+
+def _blank(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_blank(one) for one in value]
+    return "" if isinstance(value, str | bytes) else value
 
 
 def _content(name: str, file: FileStorage) -> bytes:

@@ -132,12 +132,13 @@ def validate_json(
             request = current_request()
             if files.names and request.mimetype == "multipart/form-data":
                 body = files.read_form(request.form, request.files, validator.accepts_property)
-                validator.check(files.blank(body))
             else:
                 body = request.get_json(force=force)
-                validator.check(body)
-            body = files.decode(body, current_app.config.get(FILE_LIMITS))
-            request.replace_json(body)
+            validator.check(files.blank(body))
+            if files.names:
+                request.replace_json(body)  # Its text is of no use any more, and may be long.
+                body = files.decode(body, current_app.config.get(FILE_LIMITS))
+                request.replace_json(body)
             return method(*args, **kwargs)
 
         validated.body_schema = schema  # type: ignore[attr-defined]  # for the OpenAPI document
