@@ -1,6 +1,7 @@
 """The service called by Python: JSON, a file as base64 in JSON, and files in a multipart form.
 
-calls.py [URL]; the URL is http://127.0.0.1:9999 where you name no other. Needs `pip install requests`.
+calls.py [URL]; the URL is http://127.0.0.1:9999 where you name no other. It needs
+`pip install requests`.
 """
 
 import base64
