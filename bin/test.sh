@@ -14,6 +14,6 @@ if [[ $# -gt 0 ]]; then
 fi
 ruff check .
 ruff format --check .
-shellcheck bin/*.sh bin/load bin/faults bin/benchmark
+shellcheck bin/*.sh bin/load bin/faults bin/benchmark docs/examples/*.sh
 mypy
 pytest

@@ -22,7 +22,7 @@ class CompressModelResource(ModelResource):
             "the_file": {
                 "anyOf": [
                     _PICTURE,
-                    {"type": "array", "items": _PICTURE, "minItems": 1, "maxItems": 16},
+                    {"type": "array", "items": _PICTURE, "minItems": 1},
                 ],
                 "description": "JPEG, PNG, WebP or GIF; several parts of this name in a form",
             },

@@ -1,18 +1,30 @@
 """The service as its users have it: a copy of the project, installed by its own script."""
 
+import os
+import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.services.faulty.service import FaultyService
 from tests.services.lanes import LANES, LIMIT_BYTES, lane_service
-from tests.services.processes import free_port
-from tests.services.project import Project, copy_project
+from tests.services.processes import PATIENCE_S, clean_environment, free_port, running
+from tests.services.project import ROOT, Project, copy_project
+
+SCREENSHOTS = ROOT / "tmp/screenshots"
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+THIS_MACHINE_ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -87,3 +99,50 @@ def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Faulty
 def served(request: pytest.FixtureRequest, lanes: dict[str, FaultyService]) -> FaultyService:
     """One of them after the other."""
     return lanes[request.param]
+
+
+@pytest.fixture(scope="module")
+def url(fresh_project: Project) -> Iterator[str]:
+    """The URL of a service for the tests of a module, as gunicorn runs it."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--config", "conf/gunicorn.conf.py"]
+    environment = clean_environment(PORT=str(port))
+    with running(command, port, fresh_project.folder, environment) as server:
+        yield server.url
+
+
+@pytest.fixture(scope="module")
+def browser(url: str) -> Iterator[Browser]:  # noqa: ARG001
+    """A browser, which ends before the service, as that would wait for its connections."""
+    chromium = shutil.which("chromium")
+    if chromium is None and not os.environ.get("CI"):
+        pytest.skip("chromium is missing")
+    assert chromium, "chromium is missing, and CI must not skip this"
+    arguments = [*QUIET.split(), THIS_MACHINE_ALONE]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def elsewhere() -> list[str]:
+    """The requests of the page that were meant for other machines."""
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, elsewhere: list[str]) -> Iterator[Page]:
+    """A page, which is left to itself: Playwright would answer a preflight on its way."""
+
+    def note(request: Request) -> None:
+        address = urlsplit(request.url)
+        if address.scheme in {"http", "https"} and address.hostname != "127.0.0.1":
+            elsewhere.append(request.url)
+
+    page = browser.new_page(viewport={"width": 1280, "height": 1600})
+    page.set_default_timeout(PATIENCE_S * 1000)
+    expect.set_options(timeout=PATIENCE_S * 1000)
+    page.on("request", note)
+    yield page
+    page.close()

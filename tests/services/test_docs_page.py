@@ -1,71 +1,10 @@
 """The documentation page in a real browser, against a real gunicorn."""
 
-import os
 import re
-import shutil
-import sys
-from collections.abc import Iterator
-from urllib.parse import urlsplit
 
-import pytest
-from playwright.sync_api import Browser, Locator, Page, Route, expect, sync_playwright
+from playwright.sync_api import Locator, Page, expect
 
-from tests.services.processes import PATIENCE_S, clean_environment, free_port, running
-from tests.services.project import ROOT, Project
-
-SCREENSHOTS = ROOT / "tmp/screenshots"
-QUIET = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-
-@pytest.fixture(scope="module")
-def url(fresh_project: Project) -> Iterator[str]:
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--config", "conf/gunicorn.conf.py"]
-    environment = clean_environment(PORT=str(port))
-    with running(command, port, fresh_project.folder, environment) as server:
-        yield server.url
-
-
-@pytest.fixture(scope="module")
-def browser(url: str) -> Iterator[Browser]:  # noqa: ARG001
-    """A browser, which ends before the service, as that would wait for its connections."""
-    chromium = shutil.which("chromium")
-    if chromium is None and not os.environ.get("CI"):
-        pytest.skip("chromium is missing")
-    assert chromium, "chromium is missing, and CI must not skip this"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=QUIET.split())
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def elsewhere() -> list[str]:
-    """The requests of the page that went to other machines."""
-    return []
-
-
-@pytest.fixture
-def page(browser: Browser, elsewhere: list[str]) -> Iterator[Page]:
-    """A page that reaches this machine alone."""
-
-    def guard(route: Route) -> None:
-        address = urlsplit(route.request.url)
-        if address.scheme in {"http", "https"} and address.hostname != "127.0.0.1":
-            elsewhere.append(route.request.url)
-            route.abort()
-        else:
-            route.continue_()
-
-    page = browser.new_page(viewport={"width": 1280, "height": 1600})
-    page.set_default_timeout(PATIENCE_S * 1000)
-    expect.set_options(timeout=PATIENCE_S * 1000)
-    page.route("**/*", guard)
-    yield page
-    page.close()
+from tests.services.conftest import SCREENSHOTS
 
 
 def open_greeting(page: Page, url: str) -> Locator:
