@@ -127,7 +127,7 @@ def _specifications(
 def _runtime(config: Config, resources: Sequence[type[Resource]], conf_dir: Path) -> Runtime:
     everything = [specification for specification, _ in _specifications(resources, conf_dir)]
     run_dir = RunDir.from_environment()
-    publish = open_assets(config, sweeps=run_dir is None).publish_all
+    publish = open_assets(config, sweeps=run_dir is None).publish
     if run_dir is None:
         return InProcessRuntime(everything, publish)
     outside = [spec for spec, _ in models_in_processes(config, resources, conf_dir)]

@@ -95,7 +95,11 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     max_files: Annotated[int, Meta(ge=1, description="Most files in a request. More get 413.")] = 16
     assets_dir: Annotated[
         str,
-        Meta(min_length=1, description="Folder of the result files, from the project's folder."),
+        Meta(
+            pattern=r"^(s3://[^\s:]+|[^:]+)$",
+            description="Folder of the result files, from the project's folder, or a bucket: "
+            "`s3://name/folder`.",
+        ),
     ] = "data/assets"
     assets_url: Annotated[
         str,

@@ -11,7 +11,8 @@
     ├── ModelFailed             500
     ├── Unavailable             503       has a time after which to call again
     │   ├── ModelNotReady
-    │   └── Overloaded
+    │   ├── Overloaded
+    │   └── StorageFailed
     ├── DeadlineExceeded        504
     └── StorageFull             507
 
@@ -104,6 +105,12 @@ class Overloaded(Unavailable):
     """There are as many requests in flight as are allowed."""
 
     default_message = "Too many requests"
+
+
+class StorageFailed(Unavailable):
+    """A file of the answer cannot be kept, or a kept one not be read. The cause is logged."""
+
+    default_message = "The storage of result files is not available"
 
 
 class DeadlineExceeded(ServiceError):

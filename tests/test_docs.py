@@ -61,7 +61,7 @@ def test_shipped_settings_are_the_defaults() -> None:
 
 def pinned(name: str) -> list[str]:
     lines = [line for line in read(name).splitlines() if line and not line.startswith(("#", "-r"))]
-    assert all(re.fullmatch(r"[A-Za-z0-9-]+==[0-9][0-9a-z.]*", line) for line in lines)
+    assert all(re.fullmatch(r"[A-Za-z0-9-]+(\[\w+\])?==[0-9][0-9a-z.]*", line) for line in lines)
     return [line.partition("==")[0] for line in lines]
 
 
@@ -74,6 +74,13 @@ def test_every_run_time_dependency_is_pinned_and_has_a_reason() -> None:
 
 def test_every_test_dependency_is_pinned() -> None:
     assert pinned("tests/requirements.txt")
+
+
+def test_optional_dependencies_are_tested_as_they_are_offered() -> None:
+    optional = re.findall(r"^#(\S+==\S+)$", read("requirements.txt"), re.MULTILINE)
+    assert optional
+    assert set(optional) <= set(read("tests/requirements.txt").splitlines())
+    assert all(f"`{line.partition('==')[0]}`" in read("docs/dependencies.md") for line in optional)
 
 
 def test_schemas_page_lists_the_features_that_are_tested() -> None:

@@ -9,7 +9,14 @@ from typing import Any
 import uvloop
 
 from model_serving import metrics
-from model_serving.errors import BadRequest, CallerLeft, DeadlineExceeded, ModelFailed, StorageFull
+from model_serving.errors import (
+    BadRequest,
+    CallerLeft,
+    DeadlineExceeded,
+    ModelFailed,
+    StorageFailed,
+    StorageFull,
+)
 from model_serving.serving.admission import shares
 from model_serving.serving.client import Client
 from model_serving.serving.registry import Registry
@@ -105,8 +112,10 @@ def _prediction_of(name: str, answer: Answer) -> Any:
             raise BadRequest(answer.value)
         case Outcome.EXPIRED:
             raise DeadlineExceeded(f"{name} did not answer in time")
-        case Outcome.UNSTORED:
+        case Outcome.FULL:
             raise StorageFull
+        case Outcome.UNSTORED:
+            raise StorageFailed
     raise ModelFailed
 
 

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from model_serving.config import load_config
-from model_serving.errors import ModelFailed, StorageFull
+from model_serving.errors import ModelFailed, StorageFailed, StorageFull
 from model_serving.figures import SUFFIX, Figures
-from model_serving.files import URL, open_assets
+from model_serving.files import example_url, open_assets
 from model_serving.log import configure_logging
 from model_serving.model_conf import ServingSettings
 from model_serving.place import METRICS_VARIABLE, PLACE_VARIABLE
@@ -133,9 +133,10 @@ class Replica:
             if not isinstance(prediction, ModelFailed):
                 return encode(Answer(number, Outcome.PREDICTED, prediction), self._encoder)
             self._log.error("predict failed", exc_info=prediction.__cause__)
-        except StorageFull as error:
-            self._log.error("no room for a result: %s", error.__cause__)
-            return encode(Answer(number, Outcome.UNSTORED))
+        except (StorageFull, StorageFailed) as error:
+            self._log.error("cannot keep a result file: %s", error.__cause__)
+            is_full = isinstance(error, StorageFull)
+            return encode(Answer(number, Outcome.FULL if is_full else Outcome.UNSTORED))
         except Exception:
             self._log.exception("a prediction is no plain data, so it cannot be sent")
         return encode(Answer(number, Outcome.FAILED))
@@ -183,14 +184,13 @@ def main(channel_fd: str, lifeline_fd: str, name: str) -> None:
         Path("/proc/self/oom_score_adj").write_text("500")
     config = load_config()
     configure_logging(config, rotates=False)
-    encoder = Encoder(enc_hook=open_assets(config).publish_all)
+    encoder = Encoder(enc_hook=open_assets(config).publish)
 
     with socket.socket(fileno=int(channel_fd)) as channel:
         order = _receive_order(channel)
         try:
             model, listener, report = prepare(order)
-            # Examples say where the service itself has their files.
-            message = encode(report, Encoder(enc_hook=open_assets(config, URL).publish_all))
+            message = encode(report, Encoder(enc_hook=example_url))
         except (Exception, SystemExit) as error:
             logging.getLogger(name).exception("cannot be loaded")
             channel.sendall(encode(Report(error=f"{type(error).__name__}: {error}")))

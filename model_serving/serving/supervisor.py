@@ -165,12 +165,9 @@ async def _rotate_log() -> None:
 
 
 async def _sweep_assets() -> None:
-    store = open_assets(load_config()).store
+    assets = open_assets(load_config())
     while True:
-        try:
-            await asyncio.to_thread(store.sweep)
-        except OSError as error:
-            _log.error("cannot sweep the result files: %s", error)
+        await asyncio.to_thread(assets.sweep)
         await asyncio.sleep(SWEEP_S)
 
 

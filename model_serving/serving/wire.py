@@ -43,7 +43,8 @@ class Outcome(IntEnum):
     INVALID = 2
     FAILED = 3
     EXPIRED = 4
-    UNSTORED = 5  # There is no room for a file of the prediction.
+    FULL = 5  # There is no room for a file of the prediction,
+    UNSTORED = 6  # or it cannot be kept for another reason.
 
 
 class Answer(msgspec.Struct, array_like=True):

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from model_serving.errors import StorageFull
-from model_serving.files import File, Folder
+from model_serving.files import File
 from model_serving.serving import Model
 from model_serving.web import ModelResource
 from tests.conftest import MakeClient
@@ -110,18 +109,6 @@ def test_head_tells_the_size(client: FlaskClient) -> None:
 )
 def test_other_names_are_nothing(client: FlaskClient, name: str) -> None:
     assert fetch(client.get, f"/assets/{name}").status_code == 404
-
-
-def test_full_disk_is_answered_507(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise StorageFull
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Folder, "put", full)
-        answer = client.post("/v1/FileModel", json={"text": "a", "type": "image/png"})
-    assert answer.status_code == 507
-    assert answer.get_json() == {"message": "There is no room for the result"}
-    assert made(client, "image/png")
 
 
 def test_files_are_elsewhere_if_the_settings_say_so(

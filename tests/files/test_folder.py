@@ -1,23 +1,18 @@
 """Result files: kept whole, once, for as long as promised, and told of when there is no room."""
 
-import errno
-import hashlib
 import os
 import threading
 import time
 from pathlib import Path
 
-import pytest
-
-from model_serving.config import Config
-from model_serving.errors import StorageFull
-from model_serving.files import NAME, Assets, File, Folder, open_assets
+from model_serving.files.folder import Folder
+from model_serving.files.store import Keeping
 
 DAY_S = 86_400.0
 
 
 def folder(path: Path, max_bytes: int = 10**9, keep_s: float = 0.0) -> Folder:
-    return Folder(path, DAY_S, max_bytes, keep_s)
+    return Folder(path, Keeping(DAY_S, max_bytes, keep_s))
 
 
 def name(number: int) -> str:
@@ -32,25 +27,6 @@ def put(store: Folder, path: Path, number: int, age_s: float = 0.0, size: int = 
 
 def kept(path: Path) -> list[int]:
     return sorted(int(file.name.partition(".")[0], 16) for file in path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("media_type", "ending"),
-    [
-        ("image/jpeg", ".jpg"),
-        ("text/csv", ".csv"),
-        ("application/x-nobody-knows", ".bin"),
-        ("../../etc/passwd", ".bin"),
-    ],
-)
-def test_file_is_published_by_its_content(tmp_path: Path, media_type: str, ending: str) -> None:
-    assets = Assets(folder(tmp_path), "https://cdn.example.com/assets/")
-    url = assets.publish(File(b"content", media_type))
-    stored = hashlib.sha256(b"content").hexdigest() + ending
-    assert url == f"https://cdn.example.com/assets/{stored}"
-    assert NAME.fullmatch(stored)
-    assert (tmp_path / stored).read_bytes() == b"content"
-    assert (tmp_path / stored).stat().st_mode & 0o777 == 0o644
 
 
 def test_same_content_is_stored_once_and_counts_as_new(tmp_path: Path) -> None:
@@ -106,18 +82,6 @@ def test_sweep_of_no_folder_is_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_full_disk_is_told_and_leaves_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(_: int) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StorageFull, match="There is no room"):
-        folder(tmp_path).put(name(1), b"content")
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_sweep_takes_nothing_that_is_stored_again_meanwhile(tmp_path: Path) -> None:
     store, ends = folder(tmp_path), threading.Event()
 
@@ -135,12 +99,3 @@ def test_sweep_takes_nothing_that_is_stored_again_meanwhile(tmp_path: Path) -> N
     finally:
         ends.set()
         sweeping.join()
-
-
-def test_whoever_has_no_supervisor_sweeps_when_storing(tmp_path: Path) -> None:
-    config = Config(assets_dir=str(tmp_path))
-    put(folder(tmp_path), tmp_path, 1, age_s=10 * DAY_S)
-    open_assets(config).publish(File(b"a"))
-    assert len(list(tmp_path.iterdir())) == 2
-    open_assets(config, sweeps=True).publish(File(b"a"))
-    assert len(list(tmp_path.iterdir())) == 1

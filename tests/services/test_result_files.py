@@ -1,0 +1,99 @@
+"""Result files of a running service, on a disk that fills up and in a bucket that goes away."""
+
+import io
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from PIL import Image
+
+from tests.services.bucket import BucketServer, bucket_server
+from tests.services.calls import greeting
+from tests.services.faulty.service import GUNICORN
+from tests.services.processes import (
+    PATIENCE_S,
+    Server,
+    clean_environment,
+    free_port,
+    running,
+)
+from tests.services.project import Project
+
+DISK_BYTES = 256 * 1024
+# A mount of its own, which ends with the process.
+ON_SMALL_DISK = """
+mkdir -p "$ASSETS_DIR" && mount -t tmpfs -o size=$DISK none "$ASSETS_DIR" && exec "$@"
+"""
+
+
+def noise(seed: int, side: int = 100) -> bytes:
+    """Return a picture that cannot be made smaller."""
+    pixels = random.Random(seed).randbytes(side * side * 3)
+    picture = io.BytesIO()
+    Image.frombytes("RGB", (side, side), pixels).save(picture, "PNG")
+    return picture.getvalue()
+
+
+def compress(url: str, picture: bytes) -> httpx.Response:
+    files = {"the_file": picture}
+    return httpx.post(f"{url}/v1/CompressModel", files=files, timeout=PATIENCE_S, trust_env=False)
+
+
+@contextmanager
+def service(project: Project, prefix: list[str], **settings: str) -> Iterator[Server]:
+    port = free_port()
+    # The environment of the tests, as the service's own has no library for buckets.
+    command = [*prefix, sys.executable, *GUNICORN]
+    environment = clean_environment(PORT=str(port), **settings)
+    with running(command, port, project.folder, environment) as server:
+        yield server
+
+
+@pytest.mark.parametrize("runtime", ["processes", "in-process"])
+def test_full_disk_is_answered_507_and_the_service_goes_on(
+    fresh_project: Project, tmp_path: Path, runtime: str
+) -> None:
+    small = ["unshare", "--mount", "--map-root-user", "bash", "-c", ON_SMALL_DISK, "small"]
+    folder = tmp_path / "assets"
+    settings = {"RUNTIME": runtime, "ASSETS_DIR": str(folder), "DISK": str(DISK_BYTES)}
+    with service(fresh_project, small, **settings) as server:
+        answers = [compress(server.url, noise(seed)) for seed in range(2 * DISK_BYTES // 30_000)]
+        statuses = [answer.status_code for answer in answers]
+        assert statuses == sorted(statuses)
+        assert set(statuses) == {200, 507}
+        assert answers[-1].json() == {"message": "There is no room for the result"}
+        assert greeting(server.url) == "Hello, Leo!"
+
+        first = answers[0].json()["result"][0]["file"]
+        assert httpx.get(server.url + first, trust_env=False).content == noise(0)
+        seen = Path(f"/proc/{server.process.pid}/root{folder}")
+        assert not [path for path in seen.iterdir() if path.name.startswith(".")]
+        (seen / Path(first).name).unlink()
+        assert compress(server.url, noise(1000)).status_code == 200
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Iterator[BucketServer]:
+    with bucket_server(tmp_path) as server:
+        yield server
+
+
+def test_bucket_keeps_the_files_and_may_go_away(
+    fresh_project: Project, bucket: BucketServer
+) -> None:
+    with service(fresh_project, [], **bucket.environment) as server:
+        answer = compress(server.url, noise(1))
+        url = server.url + answer.json()["result"][0]["file"]
+        assert httpx.get(url, trust_env=False).content == noise(1)
+        part = httpx.get(url, headers={"Range": "bytes=1-3"}, trust_env=False)
+        assert (part.status_code, part.content) == (206, b"PNG")
+
+        bucket.process.kill()
+        answer = compress(server.url, noise(2))
+        assert answer.status_code == httpx.get(url, trust_env=False).status_code == 503
+        assert answer.json() == {"message": "The storage of result files is not available"}
+        assert greeting(server.url) == "Hello, Leo!"
