@@ -75,6 +75,8 @@ def allowed_words(allowed: Mapping[str, Any]) -> str:
     text = "text that is not empty" if "minLength" in allowed else "text"
     words = [kinds.get(allowed.get("type", ""), text)]
     words += [f"{word} {allowed[bound]}" for bound, word in bounds.items() if bound in allowed]
+    if "pattern" in allowed:
+        words.append(f"matching {allowed['pattern']}")
     if "pattern" in allowed.get("items", {}):
         words.append(f"each matching {allowed['items']['pattern']}")
     return " ".join(words)

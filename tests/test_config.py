@@ -55,6 +55,7 @@ def test_config_reads_a_list_at_its_commas(tmp_path: Path) -> None:
         ("GRACEFUL_TIMEOUT_S", "-1", "a number above 0 to 86400"),
         ("GRACEFUL_TIMEOUT_S", "nan", "a number above 0 to 86400"),
         ("HOST", " ", "text that is not empty"),
+        ("ASSETS_DIR", "gs://bucket", r"text matching ^(s3://[^\s:]+|[^:]+)$"),
         (
             "CORS_ORIGINS",
             "https://*.example.com",
