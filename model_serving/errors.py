@@ -5,7 +5,7 @@
     ServiceError                500
     ├── BadRequest              400
     │   ├── NoJSONObject
-    │   └── InvalidBody               has a path
+    │   └── InvalidBody
     ├── TooLarge                413
     ├── CallerLeft              499
     ├── ModelFailed             500
@@ -28,13 +28,17 @@ NOT_HTTP = "The request is not valid HTTP"  # What a caller is told whose reques
 
 
 class ServiceError(Exception):
-    """Base of what a caller may be told: a status, and a message safe to show."""
+    """Base of what a caller may be told: a status, and a message safe to show.
+
+    ``path`` is the JSON pointer (RFC 6901) of a field at fault, empty where it is none of them.
+    """
 
     status: ClassVar[int] = 500
     default_message: ClassVar[str] = "Internal server error"
 
-    def __init__(self, message: str | None = None) -> None:
+    def __init__(self, message: str | None = None, path: str = "") -> None:
         self.message = message or self.default_message
+        self.path = path
         super().__init__(self.message)
 
 
@@ -52,16 +56,9 @@ class NoJSONObject(BadRequest):
 
 
 class InvalidBody(BadRequest):
-    """The body breaks its schema, or a field of it cannot be used.
-
-    ``path`` is the JSON pointer (RFC 6901) of the field at fault, empty for the body as a whole.
-    """
+    """The body breaks its schema, or a field of it cannot be used."""
 
     default_message = "The body is not valid"
-
-    def __init__(self, message: str | None = None, path: str = "") -> None:
-        super().__init__(message)
-        self.path = path
 
 
 class TooLarge(ServiceError):

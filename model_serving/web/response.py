@@ -7,7 +7,7 @@ from typing import Any
 from prometheus_client import Counter, Histogram
 
 from model_serving import metrics
-from model_serving.errors import BadRequest, InvalidBody, ServiceError, Unavailable
+from model_serving.errors import BadRequest, ServiceError, Unavailable
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
 
@@ -43,7 +43,7 @@ def error_response(
     if told is not error or error.__cause__ is not None:
         log.error("request %s failed", id_, exc_info=error)
     body = {"message": told.message}
-    if isinstance(told, InvalidBody) and told.path:
+    if told.path:
         body["path"] = told.path
     headers = {"Retry-After": str(told.retry_after_s)} if isinstance(told, Unavailable) else {}
     return body, told.status, headers

@@ -142,7 +142,8 @@ class FileFields:
             contents = list(body[name]) if several else [body[name]]
             count += len(contents)
             if limits is not None and count > limits.files:
-                raise TooLarge(f"There are more files than the {limits.files} allowed")
+                message = f"There are more files than the {limits.files} allowed"
+                raise TooLarge(message, json_pointer([name]))
             for number in range(len(contents)):
                 pointer = json_pointer([name, number] if several else [name])
                 contents[number] = _file(name, contents[number], field, limits, pointer)
@@ -155,7 +156,9 @@ def _file(
 ) -> bytes:
     size_bytes = len(content) if isinstance(content, bytes) else len(content) * 3 // 4 - 2
     if limits is not None and size_bytes > limits.file_bytes:
-        raise TooLarge(f"{name!r} is a file of more than the {limits.file_bytes} bytes allowed")
+        raise TooLarge(
+            f"{name!r} is a file of more than the {limits.file_bytes} bytes allowed", pointer
+        )
     if isinstance(content, str):
         try:
             content = binascii.a2b_base64(content, strict_mode=True)

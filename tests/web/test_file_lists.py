@@ -147,14 +147,15 @@ def test_fault_in_a_list_names_its_place(client: FlaskClient) -> None:
 def test_file_that_is_too_large_is_answered_413(client: FlaskClient, ask: Any) -> None:
     status, body = ask(client, {"one": PNG + bytes(1000)})
     message = "'one' is a file of more than the 1000 bytes allowed"
-    assert (status, body) == (413, {"message": message})
+    assert (status, body) == (413, {"message": message, "path": "/one"})
     assert ask(client, {"one": PNG + bytes(1000 - len(PNG))})[0] == 200
 
 
 @both
 def test_too_many_files_are_answered_413(client: FlaskClient, ask: Any) -> None:
     status, body = ask(client, {"one": PNG, "many": [PNG, PNG]})
-    assert (status, body) == (413, {"message": "There are more files than the 2 allowed"})
+    message = "There are more files than the 2 allowed"
+    assert (status, body) == (413, {"message": message, "path": "/many"})
 
 
 @pytest.mark.parametrize("name", ["../a.png", "a/../../b.png", "a\0.png", ".."])
