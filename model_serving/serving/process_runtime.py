@@ -4,6 +4,8 @@ import asyncio
 import threading
 import time
 from collections.abc import Coroutine, Iterable, Mapping
+from contextvars import Context
+from functools import partial
 from typing import Any
 
 import uvloop
@@ -71,7 +73,9 @@ class ProcessRuntime:
         asking = self.ask(name, instance, timeout_s, in_thread=True)
         if leave is not None:
             asking = _unless(leave, asking)
-        return asyncio.run_coroutine_threadsafe(asking, self._loop).result()
+        # In a context of its own: a connection opened now would keep the caller's request.
+        ask = partial(asyncio.run_coroutine_threadsafe, asking, self._loop)
+        return Context().run(ask).result()
 
     async def ask(
         self, name: str, instance: Any, timeout_s: float | None = None, in_thread: bool = False

@@ -1,8 +1,11 @@
 """ProcessRuntime, asked by threads and by tasks, with real replicas."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, ContextVar
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,26 @@ def test_runtime_serves_threads_and_tasks_at_once(runtime: ProcessRuntime, serve
     task = asyncio.run_coroutine_threadsafe(asking, runtime._loop)
     assert runtime.predict(NAME, ["echo", "thread"]) == "thread"
     assert task.result(PATIENCE_S) == "task"
+
+
+class Request:
+    """What a web framework has in the context of a request."""
+
+
+def test_runtime_keeps_nothing_of_those_who_have_asked(
+    runtime: ProcessRuntime, serve: Serve
+) -> None:
+    current: ContextVar[Request] = ContextVar("current")
+
+    def ask() -> weakref.ref[Request]:
+        current.set(Request())
+        runtime.predict(NAME, ["echo", 1])
+        return weakref.ref(current.get())
+
+    serve(0)
+    first = Context().run(ask)
+    gc.collect()
+    assert first() is None
 
 
 @pytest.mark.parametrize(
