@@ -19,6 +19,7 @@ if [[ -z ${UPSTREAMS:-} ]]; then
     UPSTREAMS=$(sed 's|http://||' "$url_file")
 fi
 read -ra instances <<<"$UPSTREAMS"
+[[ ${#instances[@]} -gt 0 ]] || fail "UPSTREAMS names no instance"
 run=(python)
 # The limits are those that the service was started with.
 [[ -z $pid ]] || run=(python_as_service "$pid")

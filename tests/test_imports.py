@@ -19,7 +19,7 @@ FLOORS = [
     {"web"},
     {"models"},
     {"serving"},
-    {"log", "address", "files", "metrics"},
+    {"log", "address", "files", "metrics", "nginx"},
     {"config"},
     {"conversion"},
     {"caller", "errors", "figures", "headers", "place"},
