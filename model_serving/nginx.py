@@ -66,6 +66,7 @@ def fit(text: str, address: str, instances: Sequence[str], config: Config, longe
         "server": (";\n" + 8 * " " + "server ").join(servers),
         "alias": f'"{config.assets_dir}/$asset"',
         "client_max_body_size": str(config.max_content_length),
+        "413": f'"The body is too large: the limit is {config.max_content_length} bytes"',
         "client_header_timeout": _seconds(config.header_timeout_s),
         "client_body_timeout": _seconds(config.body_timeout_s),
         "send_timeout": _seconds(config.body_timeout_s),

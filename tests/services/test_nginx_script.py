@@ -26,7 +26,8 @@ def test_nginx_fronts_the_running_service_with_its_settings(project: Project) ->
         assert f"nginx at {server.url}, in front of 127.0.0.1:" in server.output()
         with client(server.url) as caller:
             refused = caller.post("/api/v1/XXXModel", json={"name": "a" * 1000})
-    assert (refused.status_code, refused.json()) == (413, {"message": "The request is too large"})
+    assert refused.status_code == 413
+    assert refused.json() == {"message": "The body is too large: the limit is 1000 bytes"}
     assert not answers(server.url)
 
 
