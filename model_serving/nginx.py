@@ -4,6 +4,7 @@
 and prints where nginx is to listen. An empty port is the first free one from 8080 on.
 """
 
+import errno
 import math
 import re
 import socket
@@ -37,6 +38,8 @@ def free_address(host: str, port: str) -> str:
             socket.create_server((host, number), family=family).close()
         except OSError as error:
             reason = f"cannot listen on {address}: {str(error.strerror).partition(' (')[0]}"
+            if error.errno != errno.EADDRINUSE:
+                break
         else:
             return address
     raise ConfigError(reason)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -86,6 +87,22 @@ def browser(site: Site) -> Iterator[httpx.Client]:
     """A client of nginx."""
     with client(site.front.url) as caller:
         yield caller
+
+
+def test_documentation_finds_its_parts_below_api(browser: httpx.Client) -> None:
+    page = browser.get("/api/docs/")
+    linked = re.findall(r'(?:href|src|"url")(?:=|: )"([^"]+)"', page.text)
+    parts = [browser.get(page.url.join(link)) for link in linked]
+    assert len(parts) > 3
+    assert {part.status_code for part in parts} == {200}
+    (document,) = [part for part in parts if "json" in part.headers["content-type"]]
+    server = document.url.join(document.json()["servers"][0]["url"])
+    assert browser.get(server.join("v1/XXXModel")).status_code == 200
+
+
+def test_caller_cannot_spoil_its_request_by_claims(browser: httpx.Client) -> None:
+    claims = {"X-Forwarded-SSL": "on", "X-Forwarded-Protocol": "ssl", "Forwarded": "proto=https"}
+    assert browser.get("/api/healthz", headers=claims).status_code == 200
 
 
 def picture(colour: str) -> bytes:
