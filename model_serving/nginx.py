@@ -77,11 +77,11 @@ def fit(text: str, address: str, instances: Sequence[str], config: Config, longe
         "proxy_read_timeout": _seconds(longest_s + SPARE_S),
     }
     for name, value in values.items():
-        lines = re.findall(rf"(?m)^ *{name} [^{{;]*;", text)
-        if len(lines) != 1:
-            raise ConfigError(f"conf/nginx.conf has {len(lines)} lines of {name!r}, not one")
-        indent = lines[0].partition(name)[0]
-        text = text.replace(lines[0], f"{indent}{name} {value};")
+        # The first such line: there may be another `listen`.
+        line = re.search(rf"(?m)^( *){name} [^{{;]*;", text)
+        if line is None:
+            raise ConfigError(f"conf/nginx.conf has no line of {name!r}")
+        text = f"{text[: line.start()]}{line[1]}{name} {value};{text[line.end() :]}"
     return text
 
 

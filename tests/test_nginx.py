@@ -51,8 +51,17 @@ def test_folder_that_nginx_cannot_name_is_refused() -> None:
 
 def test_configuration_without_a_line_that_is_needed_is_refused() -> None:
     text = read("conf/nginx.conf").replace("client_max_body_size", "# client_max_body_size")
-    with pytest.raises(ConfigError, match="has 0 lines of 'client_max_body_size', not one"):
+    with pytest.raises(ConfigError, match="has no line of 'client_max_body_size'"):
         fit(text, ADDRESS, INSTANCES, Config(), 30.0)
+
+
+def test_second_address_is_left_as_it_is() -> None:
+    text = read("conf/nginx.conf").replace("8080;", "8080;\n        listen 443 ssl;")
+    lines = fit(text, "0.0.0.0:80", INSTANCES, Config(), 30.0).splitlines()
+    assert [line.strip() for line in lines if "listen " in line][-2:] == [
+        "listen 0.0.0.0:80;",
+        "listen 443 ssl;",
+    ]
 
 
 def test_longest_timeout_is_that_of_the_slowest_model(tmp_path: Path) -> None:
