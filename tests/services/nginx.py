@@ -1,11 +1,14 @@
 """bin/nginx.sh of an installed project."""
 
+import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.services.processes import (
     PATIENCE_S,
@@ -16,6 +19,12 @@ from tests.services.processes import (
     wait_until,
 )
 from tests.services.project import Project
+
+NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+needs_nginx = pytest.mark.skipif(
+    NGINX is None and os.environ.get("CI") != "true",
+    reason="nginx is missing: apt-get install nginx",
+)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from PIL import Image
 from tests.services.calls import ANSWERS, client, three_calls
 from tests.services.conftest import Installation
 from tests.services.faulty.service import GUNICORN
-from tests.services.nginx import nginx
+from tests.services.nginx import needs_nginx, nginx
 from tests.services.processes import (
     Server,
     clean_environment,
@@ -32,6 +32,7 @@ from tests.services.processes import (
 from tests.services.project import Project
 from tests.services.traffic import Call, ask
 
+pytestmark = needs_nginx
 LEO = Call("XXXModel", {"name": "Leo"})
 CALLERS = 8
 # These differ: nginx makes its ETag of time and size, and lets pages of all origins read.

@@ -9,10 +9,11 @@ from contextlib import ExitStack
 import pytest
 
 from tests.services.calls import ANSWERS, client, three_calls
-from tests.services.nginx import answering, answers, nginx
+from tests.services.nginx import NGINX, answering, answers, needs_nginx, nginx
 from tests.services.processes import clean_environment, free_port, living, tree
 from tests.services.project import Project
 
+pytestmark = needs_nginx
 NOBODY_THERE = "127.0.0.1:1"
 NOBODY = 65534
 AS_NOBODY = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
@@ -45,7 +46,7 @@ def test_nginx_runs_as_an_ordinary_user(project: Project) -> None:
     with nginx(project, NOBODY_THERE) as server:
         port = int(server.url.rpartition(":")[2])
     subprocess.run(["chown", "-R", str(NOBODY), project.folder / "tmp/nginx"], check=True)
-    program = ["nginx", "-p", str(project.folder), "-e", "tmp/nginx/error.log"]
+    program = [str(NGINX), "-p", str(project.folder), "-e", "tmp/nginx/error.log"]
     command = [*AS_NOBODY, *program, "-c", "tmp/nginx/nginx.conf", "-g", "daemon off;"]
     with answering(command, port, dict(os.environ)) as server, client(server.url) as caller:
         assert {one.uids().real for one in tree(server.process.pid)} == {NOBODY}

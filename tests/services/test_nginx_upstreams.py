@@ -12,9 +12,10 @@ import pytest
 
 from tests.services.calls import client
 from tests.services.conftest import Installation
-from tests.services.nginx import nginx
+from tests.services.nginx import needs_nginx, nginx
 from tests.services.processes import Server
 
+pytestmark = needs_nginx
 AWAY = "127.0.0.1:1"
 CALLS = 20
 
