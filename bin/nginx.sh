@@ -1,34 +1,35 @@
 #!/usr/bin/env bash
 # Run nginx in front of the running service, as you, until Ctrl-C: pages under /, result files under
-# /assets/, the service under /api/. NGINX_PORT is a port of your choice, else a free one from 8080 on.
-# UPSTREAMS="127.0.0.1:9999 127.0.0.1:9998" names instances that share data/assets.
+# /assets/, the service under /api/. NGINX_PORT is a port of your choice, else the first free one from
+# 8080 on; NGINX_HOST the address to listen on, else all. UPSTREAMS="127.0.0.1:9999 127.0.0.1:9998"
+# names the instances, which share data/assets, else it is the service of this folder.
 [ -n "${BASH_VERSION:-}" ] || exec bash "$0" "$@"
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
 PATH=$PATH:/usr/sbin
 command -v nginx >/dev/null || fail "nginx is missing: apt-get install nginx"
 [[ -x .venv/bin/python ]] || fail "the service has not been set up: bin/start.sh"
+# nginx inherits the lock, and holds it as long as it runs.
+exec 8>tmp/nginx.lock
+flock --nonblock 8 || fail "already running (pid $(cat tmp/nginx/pid))"
 
+pid=$(processes pid)
 if [[ -z ${UPSTREAMS:-} ]]; then
-    pid=$(processes pid)
-    [[ -n $pid ]] || fail "the service is not running: bin/start.sh, or name it in UPSTREAMS"
-    UPSTREAMS=127.0.0.1:$(sed 's/.*://' "$url_file")
+    [[ -n $pid ]] || fail "the service is not running: bin/start.sh, or UPSTREAMS=host:port bin/nginx.sh"
+    UPSTREAMS=$(sed 's|http://||' "$url_file")
 fi
-port=$(python bin/free_port.py "${NGINX_PORT:-}") || fail "port ${NGINX_PORT:-8080} is taken"
+read -ra instances <<<"$UPSTREAMS"
+[[ ${#instances[@]} -gt 0 ]] || fail "UPSTREAMS names no instance"
+run=(python)
+# The limits are those that the service was started with.
+[[ -z $pid ]] || run=(python_as_service "$pid")
+address=$("${run[@]}" -m model_serving.nginx "${NGINX_HOST:-0.0.0.0}" "${NGINX_PORT:-}" "${instances[@]}" 2>&1) ||
+    fail "$address"
 
-servers=
-for upstream in $UPSTREAMS; do
-    [[ $upstream =~ ^[A-Za-z0-9.-]+:[0-9]+$ ]] || fail "UPSTREAMS: '$upstream' is no host:port"
-    servers+="server $upstream max_fails=1 fail_timeout=2s; "
-done
-mkdir -p tmp/nginx
-sed -e "s|server 127.0.0.1:9999 .*;|$servers|" \
-    -e "s|listen 127.0.0.1:8080;|listen $port;|" \
-    -e "s|alias data/assets/|alias $(setting assets_dir)/|" \
-    -e "s|client_max_body_size 32m;|client_max_body_size $(setting max_content_length);|" \
-    -e "s|client_header_timeout 10s;|client_header_timeout $(setting header_timeout_s | cut -d. -f1)s;|" \
-    -e "s|client_body_timeout 30s;|client_body_timeout $(setting body_timeout_s | cut -d. -f1)s;|" \
-    conf/nginx.conf >tmp/nginx/nginx.conf
-nginx -t -q -p "$PWD" -c tmp/nginx/nginx.conf 2>tmp/nginx/test.log || fail "$(<tmp/nginx/test.log)"
-echo "nginx at http://127.0.0.1:$port, in front of $UPSTREAMS"
-exec nginx -p "$PWD" -c tmp/nginx/nginx.conf -g 'daemon off;'
+command=(nginx -p "$PWD" -e tmp/nginx/error.log -c tmp/nginx/nginx.conf)
+also="daemon off;"
+# Else they would be nobody, who may not read this folder.
+[[ $(id -u) != 0 ]] || also+=" user root;"
+reason=$("${command[@]}" -g "$also" -t -q 2>&1) || fail "$reason"
+echo "nginx at http://${address/#0.0.0.0:/127.0.0.1:}, in front of $UPSTREAMS; its logs are in tmp/nginx"
+exec "${command[@]}" -g "$also"

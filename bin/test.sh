@@ -4,10 +4,12 @@
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/environment.sh"
 
 make_venv .venv-test tests/requirements.txt
-PATH="$PWD/.venv-test/bin:$PATH"
+PATH="$PWD/.venv-test/bin:$PATH:/usr/sbin"
 
 need chromium chromium
 need curl curl
+need nginx nginx
+need systemd-analyze systemd
 need wrk wrk
 if [[ $# -gt 0 ]]; then
     exec pytest "$@"

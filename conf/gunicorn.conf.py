@@ -153,5 +153,7 @@ limit_request_line = 8190
 # The C parser accepts malformed request lines.
 http_parser = "python"
 control_socket_disable = True
+# A proxy says https in one way; a caller's other ways would contradict it.
+secure_scheme_headers = {"X-FORWARDED-PROTO": "https"}
 # No header says what comes before the path.
 forwarder_headers = ""

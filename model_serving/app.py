@@ -96,7 +96,9 @@ def _create_app(config: Config, resources: Sequence[type[Resource]], runtime: Ru
             endpoint=route.endpoint,
             resource_class_kwargs=route.collaborators,
         )
-    app.register_blueprint(get_swaggerui_blueprint(DOCS_URL, OPENAPI_URL, SWAGGER_UI))
+    # Its links are relative, so that it works below a prefix that a proxy takes away.
+    docs = get_swaggerui_blueprint(".", f"..{OPENAPI_URL}", SWAGGER_UI)
+    app.register_blueprint(docs, url_prefix=DOCS_URL)
     return app
 
 

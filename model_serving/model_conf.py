@@ -61,12 +61,20 @@ class ModelConf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_model_conf(model_name: str, conf_dir: Path = CONF_DIR) -> ModelConf:
-    """Read the file of a model: ``XXXModel`` has ``xxx_model.conf``. It may be missing.
+    """Read the file of a model: ``XXXModel`` has ``xxx_model.conf``.
+
+    Raises:
+        ConfigError: see ``read_model_conf``.
+    """
+    return read_model_conf(conf_dir / f"{_snake_case(model_name)}.conf")
+
+
+def read_model_conf(path: Path) -> ModelConf:
+    """Read a model's file, which may be missing.
 
     Raises:
         ConfigError: the file has a wrong value, or a key or section that does not exist.
     """
-    path = conf_dir / f"{_snake_case(model_name)}.conf"
     sections = read_sections(path, {"serving", "model"})
     serving = {key: (value, str(path)) for key, value in sections.get("serving", {}).items()}
     return ModelConf(

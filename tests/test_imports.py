@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "model_serving"
 # From the top floor down. A room imports from floors below its own.
 FLOORS = [
-    {"catalogue", "declarations", "server", "status"},
+    {"catalogue", "declarations", "nginx", "server", "status"},
     {"app"},
     {"resources"},
     {"web"},

@@ -85,6 +85,7 @@ def build_openapi(routes: Sequence[Route]) -> Json:
             "version": __version__,
             "description": "Python models over HTTP. Every response carries `X-Request-ID`.",
         },
+        "servers": [{"url": "."}],  # From where this document is, perhaps below a prefix.
         "paths": paths,
         "components": {"schemas": components.schemas},
     }

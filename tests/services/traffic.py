@@ -37,7 +37,9 @@ class Caller:
     """A connection that is kept from one call to the next."""
 
     def __init__(self, url: str) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=PATIENCE_S)
+        parts = urlsplit(url)
+        self._connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE_S)
+        self._prefix = parts.path
 
     def ask(self, call: Call) -> Reply:
         """Send a question, and return its answer.
@@ -56,7 +58,9 @@ class Caller:
     def send(self, call: Call) -> None:
         """Send a question alone."""
         headers = {"Content-Type": "application/json"} | dict(call.headers)
-        self._connection.request("POST", f"/v1/{call.model}", json.dumps(call.body), headers)
+        self._connection.request(
+            "POST", f"{self._prefix}/v1/{call.model}", json.dumps(call.body), headers
+        )
 
     def leave(self) -> None:
         """Close the connection, whatever is under way."""
