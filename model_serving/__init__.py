@@ -2,15 +2,16 @@
 
 The rooms, from the top floor down; each imports only from those below it::
 
-    catalogue.py and declarations.py, status.py    programs beside the HTTP workers
+    catalogue.py and declarations.py, nginx.py, status.py    programs beside the HTTP workers
     server/      gunicorn's workers: the connections of clients, and the direct lane at the socket
     app.py       puts the parts together: create_app
     resources/   one Resource per model, and the explicit list of them   (yours)
     web/         everything that knows Flask
     models/      one model per file                                      (yours)
     serving/     the core: runs the models in replicas, knows nothing of the web
+    files/       result files, in a folder or a bucket
     config.py  model_conf.py  log.py  metrics.py  figures.py  address.py  conversion.py
-    errors.py  files.py  headers.py  caller.py  proxies.py  place.py               leaves
+    errors.py  headers.py  caller.py  proxies.py  place.py                         leaves
 """
 
 __version__ = "0.1.0"

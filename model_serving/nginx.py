@@ -14,6 +14,7 @@ from pathlib import Path
 
 from model_serving.config import CONF_DIR, Config, load_config
 from model_serving.errors import ConfigError
+from model_serving.files.bucket import SCHEME
 from model_serving.model_conf import ServingSettings, read_model_conf
 from model_serving.place import ROOT
 
@@ -60,13 +61,15 @@ def fit(text: str, address: str, instances: Sequence[str], config: Config, longe
     for instance in instances:
         if not _INSTANCE.fullmatch(instance):
             raise ConfigError(f"UPSTREAMS: {instance!r} is no host:port")
-    if re.search(r'["$\\\n]', config.assets_dir):
+    # What is in a bucket, the service answers.
+    folder = "data/assets" if config.assets_dir.startswith(SCHEME) else config.assets_dir
+    if re.search(r'["$\\\n]', folder):
         raise ConfigError(f"assets_dir = {config.assets_dir!r}: nginx takes no such path")
     servers = [f"{instance} max_fails=3 fail_timeout=2s" for instance in instances]
     values = {
         "listen": address,
         "server": (";\n" + 8 * " " + "server ").join(servers),
-        "alias": f'"{config.assets_dir}/$asset"',
+        "alias": f'"{folder}/$asset"',
         "client_max_body_size": str(config.max_content_length),
         "413": f'"The body is too large: the limit is {config.max_content_length} bytes"',
         "client_header_timeout": _seconds(config.header_timeout_s),

@@ -49,6 +49,12 @@ def test_folder_that_nginx_cannot_name_is_refused() -> None:
         fit(read("conf/nginx.conf"), ADDRESS, INSTANCES, Config(assets_dir="$home"), 30.0)
 
 
+def test_bucket_is_left_to_the_service() -> None:
+    text = read("conf/nginx.conf")
+    config = Config(assets_dir="s3://bucket/assets")
+    assert fit(text, ADDRESS, INSTANCES, config, longest_timeout_s()) == text
+
+
 def test_configuration_without_a_line_that_is_needed_is_refused() -> None:
     text = read("conf/nginx.conf").replace("client_max_body_size", "# client_max_body_size")
     with pytest.raises(ConfigError, match="has no line of 'client_max_body_size'"):

@@ -21,7 +21,7 @@ CALLS = 20
 
 
 class Instance(ThreadingHTTPServer):
-    """Answers every POST, or ends the connection instead, and keeps what it was asked."""
+    """Answers every request, or ends the connection instead, and keeps what it was asked."""
 
     daemon_threads = True
 
@@ -40,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Instance
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         headers = {key.lower(): value for key, value in self.headers.items()}
         self.server.asked.append((self.path, headers, body, self.client_address))
         if self.server.is_dying:
@@ -51,6 +51,9 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("X-Request-ID", headers["x-request-id"])
         self.end_headers()
         self.wfile.write(b"{}")
+
+    def do_GET(self) -> None:
+        self.do_POST()
 
     def log_message(self, *_: Any) -> None:
         """Print nothing."""
@@ -120,13 +123,20 @@ def test_sane_id_of_the_caller_is_kept(front: Server, living: Instance) -> None:
 def test_request_that_an_instance_dies_of_is_answered_by_another(
     front: Server, living: Instance, dying: Instance
 ) -> None:
-    before = len(dying.asked)
     answers = [post(front.url, {}, f"{number}".encode()) for number in range(CALLS)]
     assert [answer.status_code for answer in answers] == [200] * CALLS
     assert [body for _, _, body, _ in living.asked[-CALLS:]] == [
         b"%d" % number for number in range(CALLS)
     ]
-    assert len(dying.asked) >= before
+    assert dying.asked
+
+
+def test_result_file_that_nginx_cannot_find_is_asked_for(front: Server, living: Instance) -> None:
+    url = f"/assets/{'0' * 64}.png"
+    with client(front.url) as caller:
+        assert caller.get(url).content == b"{}"
+    path, headers, _, _ = living.asked[-1]
+    assert (path, headers["x-forwarded-for"]) == (url, "127.0.0.1")
 
 
 def test_connections_to_an_instance_are_kept(front: Server, living: Instance) -> None:
