@@ -10,9 +10,10 @@ from urllib.parse import quote
 import flask
 from flask import Request, Response
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+from werkzeug.formparser import FormDataParser
 
 from model_serving.caller import until_gone
-from model_serving.errors import NoJSONObject
+from model_serving.errors import InvalidBody, NoJSONObject
 from model_serving.headers import REQUEST_ID_HEADER, common_headers, request_id
 from model_serving.log import request_line
 from model_serving.proxies import FORWARDED_FOR_HEADER, Proxies
@@ -94,6 +95,18 @@ class ServiceRequest(Request):
         self._replacement = body
         # They may be large.
         self._cached_data, self._cached_json = b"", (..., ...)
+
+    def make_form_data_parser(self) -> FormDataParser:
+        """Let a form that breaks off be an error, and not what has come of it."""
+        parser = super().make_form_data_parser()
+        parser.silent = False
+        return parser
+
+    def _load_form_data(self) -> None:
+        try:
+            super()._load_form_data()
+        except ValueError:
+            raise InvalidBody("The form cannot be read: it has no boundary, or no end") from None
 
     def on_json_loading_failed(self, e: ValueError | None) -> NoReturn:
         """Answer 400; ``e`` is None where the body is not declared as JSON."""

@@ -128,13 +128,23 @@ def test_text_that_is_not_base64_is_answered_400(client: FlaskClient, text: str)
 
 # Werkzeug leaves the closing of what it had received to the garbage collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_truncated_form_is_answered_400(client: FlaskClient) -> None:
+@pytest.mark.parametrize(
+    ("end", "kind"),
+    [
+        pytest.param(b"", "; boundary=x", id="in-a-part"),
+        pytest.param(b"\r\n--x\r\nContent-Disp", "; boundary=x", id="in-a-head"),
+        pytest.param(b"\r\n--x", "; boundary=x", id="in-the-end"),
+        pytest.param(b"\r\n--x--\r\n", "", id="no-boundary"),
+    ],
+)
+def test_form_that_breaks_off_is_answered_400(client: FlaskClient, end: bytes, kind: str) -> None:
+    part = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc'
     answer = client.post(
-        "/v1/HashModel",
-        data=b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc',
-        content_type="multipart/form-data; boundary=x",
+        "/v1/HashModel", data=part + end, content_type=f"multipart/form-data{kind}"
     )
     assert answer.status_code == 400
+    message = "The form cannot be read: it has no boundary, or no end"
+    assert answer.get_json() == {"message": message}
 
 
 def test_urlencoded_form_is_no_json(client: FlaskClient) -> None:
