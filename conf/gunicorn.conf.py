@@ -112,9 +112,11 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
-    """Spare the garbage collector what stays for the life of the worker."""
+    """Begin to serve; spare the garbage collector what stays for the life of the worker."""
     gc.collect()
     gc.freeze()
+    # Our own workers have done so; others that the command line may name have not.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
     os.write(worker.tmp.fileno(), b"serves")  # The size of this file tells the master.
 
 

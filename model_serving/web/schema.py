@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 # Keywords by what they hold: schemas by names, a list of schemas, a schema, or something else.
 BY_NAME = {"$defs", "properties", "patternProperties"}
@@ -53,3 +54,12 @@ def rebased(schema: Any, base: str) -> Any:
         elif keyword == "$ref" and value.startswith("#"):
             moved[keyword] = base + value[1:]
     return moved
+
+
+def schema_at(schema: Any, fragment: str) -> Schema:
+    """Return what a URI fragment, such as ``/$defs/name``, points to (RFC 6901, section 6)."""
+    for step in unquote(fragment).split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        schema = schema[int(name) if isinstance(schema, list) else name]
+    found: Schema = schema
+    return found

@@ -15,14 +15,12 @@ import jsonschema_rs
 import orjson
 from flask import current_app
 from jsonschema.protocols import Validator
-from referencing import Registry
-from referencing.jsonschema import DRAFT202012
 
 from model_serving.errors import DeclarationError, InvalidBody
 from model_serving.web.fault import Fault, find_fault
 from model_serving.web.json import json_pointer
 from model_serving.web.request import current_request
-from model_serving.web.schema import KEYWORDS, Schema, rebased, schemas_in
+from model_serving.web.schema import KEYWORDS, Schema, rebased, schema_at, schemas_in
 from model_serving.web.uploads import FILE_LIMITS, FileFields
 
 P = ParamSpec("P")
@@ -57,10 +55,7 @@ class BodyValidator:
             raise DeclarationError(
                 f"{owner}: the schema is wrong at {place}: {error.message}"
             ) from None
-        resource = DRAFT202012.create_resource(self._schema)
-        registry: Registry[Any] = Registry().with_resource(_WHOLE, resource)
-        self._resolver = registry.resolver()
-        self._wording: Validator = _Wording(self._schema, registry=registry)
+        self._wording: Validator = _Wording({"$id": _WHOLE, **self._schema})
 
     def check(self, body: Any) -> None:
         """Accept a body of plain JSON data.
@@ -87,8 +82,7 @@ class BodyValidator:
         return self._compiled(schema).is_valid(part)
 
     def _resolve(self, reference: str) -> Schema:
-        schema: Schema = self._resolver.lookup(reference).contents
-        return schema
+        return schema_at(self._schema, reference.removeprefix(f"{_WHOLE}#"))
 
     def _word(self, fault: Fault) -> str:
         """Let jsonschema word the error, or name the keyword where the part is too large for it."""

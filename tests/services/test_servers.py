@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.services.calls import ANSWERS, client, three_calls
-from tests.services.processes import PATIENCE_S, clean_environment, free_port, running
+from tests.services.processes import PATIENCE_S, clean_environment, free_port, running, stop
 from tests.services.project import Project
 
 LIMIT_BYTES = 7_500_000
@@ -65,6 +65,11 @@ def caller(server_name: str, fresh_project: Project) -> Iterator[httpx.Client]:
         if server_name in WORKERS:
             assert f"Using worker: {WORKERS[server_name]}\n" in server.output()
         yield caller
+        caller.close()
+        stop(server.process)
+        if server_name in WORKERS:
+            # One that has to be killed says nothing.
+            assert "Worker exiting (pid: " in server.output()
 
 
 def chunks(size_bytes: int) -> Iterator[bytes]:
