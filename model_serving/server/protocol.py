@@ -51,7 +51,7 @@ class FrontProtocol(PatientConnection):
     def connection_made(self, transport: Any) -> None:
         """Begin, if there are not too many already."""
         super().connection_made(transport)
-        self._peer = transport.get_extra_info("peername")[0]
+        self._peer, *_ = transport.get_extra_info("peername") or ("-",)
         self.worker.connections.add(self)
         surplus = len(self.worker.connections) - self.worker.max_connections
         if surplus > SPARE_CONNECTIONS:
