@@ -118,10 +118,10 @@ class DeadlineExceeded(ServiceError):
 
 
 class StorageFull(ServiceError):
-    """There is no room for a file of the answer."""
+    """There is no room for a file, of the request or of its answer."""
 
     status = 507
-    default_message = "There is no room for the result"
+    default_message = "There is no room for files"
 
 
 class ConfigError(Exception):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from model_serving.errors import ConfigError
 
@@ -35,19 +35,19 @@ class Proxies:
         if forwarded_for is None:
             return peer
         rest = forwarded_for.split(",")
-        while rest and self._trusts(peer) and _is_address(sender := rest.pop().strip()):
+        while rest and self._trusts(peer) and _address(sender := rest.pop().strip()):
             peer = sender
         return peer
 
     def _contain(self, address: str) -> bool:
-        return _is_address(address) and any(
-            ip_address(address) in network for network in self._networks
-        )
+        found = _address(address)
+        # A socket for both versions has those of version 4 in version 6.
+        found = getattr(found, "ipv4_mapped", None) or found
+        return found is not None and any(found in network for network in self._networks)
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(text)
+        return ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None

@@ -20,6 +20,7 @@ def proxies() -> Proxies:
         pytest.param(CLIENT, None, CLIENT, id="no-proxy"),
         pytest.param(NGINX, None, NGINX, id="a-call-from-the-proxy-itself"),
         pytest.param(NGINX, CLIENT, CLIENT, id="one-proxy"),
+        pytest.param("::ffff:127.0.0.1", CLIENT, CLIENT, id="version-4-in-6"),
         pytest.param("::1", "2001:db8::7", "2001:db8::7", id="version-6"),
         pytest.param(NGINX, f"{CLIENT}, 10.1.2.3", CLIENT, id="two-proxies"),
         pytest.param(NGINX, "10.1.2.3", "10.1.2.3", id="proxies-alone"),

@@ -4,7 +4,7 @@ They are kept by content address, in a folder or in a bucket, until a sweep find
 """
 
 from model_serving.files.assets import SWEEP_S, URL, Assets, File, example_url, open_assets
-from model_serving.files.store import NAME, Opened, Store
+from model_serving.files.store import NAME, Opened, Store, storing
 
 __all__ = [
     "NAME",
@@ -16,4 +16,5 @@ __all__ = [
     "Store",
     "example_url",
     "open_assets",
+    "storing",
 ]

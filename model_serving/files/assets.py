@@ -11,7 +11,7 @@ import mimetypes
 import time
 
 from model_serving.config import Config
-from model_serving.errors import StorageFailed
+from model_serving.errors import ConfigError, StorageFailed
 from model_serving.files.bucket import SCHEME, Bucket
 from model_serving.files.folder import Folder
 from model_serving.files.store import NAME, Keeping, Store
@@ -92,9 +92,14 @@ def open_assets(config: Config, sweeps: bool = False) -> Assets:
     """Return the result files as the settings say; see ``Assets`` for ``sweeps``.
 
     Raises:
-        ConfigError: they cannot be kept there.
+        ConfigError: they cannot be kept there, or not for so long.
     """
     keeping = Keeping(config.assets_max_age_s, config.assets_max_bytes, config.assets_keep_s)
+    if config.assets_keep_s > config.assets_max_age_s:
+        raise ConfigError(
+            f"assets_keep_s = {config.assets_keep_s:g}: at most assets_max_age_s is allowed, "
+            f"which is {config.assets_max_age_s:g}"
+        )
     place = config.assets_dir
     store = Bucket(place, keeping) if place.startswith(SCHEME) else Folder(ROOT / place, keeping)
     return Assets(store, config.assets_url, sweeps)

@@ -2,17 +2,19 @@
 
 import importlib
 import importlib.util
-from collections.abc import Iterator
+import io
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 from model_serving.errors import ConfigError, StorageFailed
 from model_serving.files.store import NAME, Keeping, Listed, Opened
 
 SCHEME = "s3://"
-# A bucket that is away must not hold a replica for long; botocore would wait for minutes.
-_PATIENCE = {"connect_timeout": 3, "read_timeout": 10, "retries": {"max_attempts": 2}}
+PATIENCE_S = 10.0  # How long a bucket may take for one thing, which s3fs itself does not bound.
+_READ_BYTES = 1024 * 1024
 
 
 class Bucket:
@@ -36,33 +38,78 @@ class Bucket:
     def put(self, name: str, data: bytes) -> None:
         """Keep a file, which replaces its like; see ``Store.put``."""
         with _failing():
-            self._bucket.pipe_file(f"{self._path}/{name}", data)
+            self._ask("pipe_file", f"{self._path}/{name}", data)
 
     def open(self, name: str) -> Opened | None:
         """Open a file; see ``Store.open``."""
         path = f"{self._path}/{name}"
         with _failing(), suppress(FileNotFoundError):
-            listed = _listed(self._bucket.info(path))
-            return Opened(self._bucket.open(path), listed.size_bytes, listed.modified_s)
+            listed = _listed(self._ask("info", path))
+            raw = _RemoteFile(partial(self._read, path), listed.size_bytes)
+            stream = io.BufferedReader(raw, _READ_BYTES)
+            return Opened(stream, listed.size_bytes, listed.modified_s)
         return None
+
+    def _read(self, path: str, start: int, end: int) -> bytes:
+        with _failing():
+            data: bytes = self._ask("cat_file", path, start=start, end=end)
+            return data
 
     def sweep(self) -> None:
         """Remove files; see ``Store.sweep``."""
         with _failing(), suppress(FileNotFoundError):  # There is no file yet.
-            entries = self._bucket.ls(self._path, detail=True)
+            entries = self._ask("ls", self._path, detail=True)
             files = [file for entry in entries if NAME.fullmatch((file := _listed(entry)).name)]
             for file in self._keeping.outdated(files):
                 path = f"{self._path}/{file.name}"
                 with suppress(FileNotFoundError):  # Another sweep was faster.
-                    # Somebody may have renewed it meanwhile.
-                    if _listed(self._bucket.info(path)) == file:
-                        self._bucket.rm_file(path)
+                    # Somebody may have renewed it meanwhile. One who does so right now loses it,
+                    # and stores it again with the next prediction: S3 has no locks.
+                    if _listed(self._ask("info", path)) == file:
+                        self._ask("rm_file", path)
+
+    def _ask(self, what: str, *arguments: Any, **named: Any) -> Any:
+        """Have s3fs do something, by the coroutine behind its method."""
+        sync = importlib.import_module("fsspec.asyn").sync
+        method = getattr(self._bucket, f"_{what}")
+        return sync(self._bucket.loop, method, *arguments, timeout=PATIENCE_S, **named)
 
     @cached_property
     def _bucket(self) -> Any:
         # It takes the memory of a small model, so that only those load it who have files.
-        s3fs = importlib.import_module("s3fs")
-        return s3fs.S3FileSystem(use_listings_cache=False, config_kwargs=_PATIENCE)
+        bucket = importlib.import_module("s3fs").S3FileSystem(use_listings_cache=False)
+        bucket.retries = 1  # botocore tries again by itself.
+        return bucket
+
+
+class _RemoteFile(io.RawIOBase):
+    """A file in a bucket, read in parts."""
+
+    def __init__(self, read: Callable[[int, int], bytes], size_bytes: int) -> None:
+        self._read = read
+        self._size_bytes = size_bytes
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        begin = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size_bytes}[whence]
+        self._at = begin + offset
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        end = min(self._at + len(buffer), self._size_bytes)
+        data = self._read(self._at, end) if self._at < end else b""
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def _listed(entry: dict[str, Any]) -> Listed:

@@ -1,6 +1,5 @@
 """Result files in a folder, which all processes of the service share."""
 
-import errno
 import fcntl
 import math
 import os
@@ -9,8 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from model_serving.errors import StorageFailed, StorageFull
-from model_serving.files.store import NAME, Keeping, Listed, Opened
+from model_serving.files.store import NAME, Keeping, Listed, Opened, storing
 
 _UNFINISHED = ".part-"
 _UNFINISHED_KEEPING = Keeping(3600.0, math.inf, 3600.0)  # Whoever was writing these has died.
@@ -26,13 +24,13 @@ class Folder:
 
     def put(self, name: str, data: bytes) -> None:
         """Keep a file: it appears whole, or not at all; see ``Store.put``."""
-        with _failing(), self._locked(fcntl.LOCK_SH):
+        with storing(), self._locked(fcntl.LOCK_SH):
             if not self._is_renewed(name):
                 self._write(name, data)
 
     def open(self, name: str) -> Opened | None:
         """Open a file; see ``Store.open``."""
-        with _failing(), suppress(FileNotFoundError):
+        with storing(), suppress(FileNotFoundError):
             stream = (self._path / name).open("rb")  # Whoever asks closes it.
             status = os.fstat(stream.fileno())
             return Opened(stream, status.st_size, status.st_mtime)
@@ -40,7 +38,7 @@ class Folder:
 
     def sweep(self) -> None:
         """Remove files; see ``Store.sweep``."""
-        with _failing(), suppress(FileNotFoundError):  # There is no folder yet.
+        with storing(), suppress(FileNotFoundError):  # There is no folder yet.
             unfinished = self._listed(lambda name: name.startswith(_UNFINISHED))
             for file in _UNFINISHED_KEEPING.outdated(unfinished):
                 self._remove(file)
@@ -89,17 +87,3 @@ class Folder:
             yield
         finally:
             os.close(folder)
-
-
-@contextmanager
-def _failing() -> Iterator[None]:
-    """Say of what fails whether there was no room.
-
-    Raises:
-        StorageFull, StorageFailed: the block raised an ``OSError``.
-    """
-    try:
-        yield
-    except OSError as error:
-        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        raise (StorageFull if is_full else StorageFailed) from error

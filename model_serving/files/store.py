@@ -1,9 +1,13 @@
 """What keeps result files, and for how long."""
 
+import errno
 import re
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple, Protocol
+
+from model_serving.errors import StorageFailed, StorageFull
 
 NAME = re.compile(r"[0-9a-f]{64}\.[a-z0-9]{1,10}")
 
@@ -70,3 +74,17 @@ class Keeping(NamedTuple):
             if age_s > self.max_age_s or (total > self.max_bytes and age_s > self.keep_s):
                 total -= file.size_bytes
                 yield file
+
+
+@contextmanager
+def storing() -> Iterator[None]:
+    """Say of what the disk refuses whether there was no room.
+
+    Raises:
+        StorageFull, StorageFailed: the block raised an ``OSError``.
+    """
+    try:
+        yield
+    except OSError as error:
+        is_full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise (StorageFull if is_full else StorageFailed) from error

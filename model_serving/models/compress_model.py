@@ -164,7 +164,9 @@ def _encoded(source: Image.Image, frames: list[Image.Image], name: str, quality:
             "save_all": True,
             "append_images": frames[1:],
             "duration": [frame.info.get("duration", 100) for frame in frames],
-            "disposal": 2 if name == "gif" else 0,  # Else what is clear would show the frame before.
+            "disposal": 2
+            if name == "gif"
+            else 0,  # Else what is clear would show the frame before.
         }
         if name != "gif" or "loop" in source.info:  # A GIF without it plays once.
             options["loop"] = source.info.get("loop", 1)

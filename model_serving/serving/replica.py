@@ -115,14 +115,14 @@ class Replica:
         started_s = time.monotonic()
         for waiting in batch:
             self._figures.queue_wait.observe(started_s - waiting.question.sent_s)
+        answers: defaultdict[Caller, bytearray] = defaultdict(bytearray)
         with alarm(self._settings.timeout_s):
             predictions = predict_each(self._model, [w.question.instance for w in batch])
-        self._figures.inference.observe(time.monotonic() - started_s)
-        self._figures.batch_size.observe(len(batch))
-
-        answers: defaultdict[Caller, bytearray] = defaultdict(bytearray)
-        for waiting, prediction in zip(batch, predictions, strict=True):
-            answers[waiting.caller] += self._answer_to(waiting.question.id, prediction)
+            self._figures.inference.observe(time.monotonic() - started_s)
+            self._figures.batch_size.observe(len(batch))
+            # Files of the predictions may have to be kept somewhere slow.
+            for waiting, prediction in zip(batch, predictions, strict=True):
+                answers[waiting.caller] += self._answer_to(waiting.question.id, prediction)
         for caller, data in answers.items():
             caller.send(data)
 

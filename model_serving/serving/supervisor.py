@@ -10,6 +10,8 @@ import logging
 import os
 import signal
 import sys
+import threading
+import time
 from pathlib import Path
 
 from model_serving.config import load_config
@@ -152,10 +154,11 @@ def main(run_dir: str, catalogue: str, lifeline: str) -> None:
 
 
 async def _run(run_dir: RunDir, catalogue: str, lifeline: int) -> None:
-    chores = [asyncio.create_task(_rotate_log()), asyncio.create_task(_sweep_assets())]
+    rotating = asyncio.create_task(_rotate_log())
+    # A folder or bucket that hangs must not keep the supervisor from ending.
+    threading.Thread(target=_sweep_assets, daemon=True).start()
     await Supervisor(run_dir, catalogue, lifeline).run()
-    for chore in chores:
-        chore.cancel()
+    rotating.cancel()
 
 
 async def _rotate_log() -> None:
@@ -164,11 +167,11 @@ async def _rotate_log() -> None:
         await asyncio.sleep(ROTATE_S)
 
 
-async def _sweep_assets() -> None:
+def _sweep_assets() -> None:
     assets = open_assets(load_config())
     while True:
-        await asyncio.to_thread(assets.sweep)
-        await asyncio.sleep(SWEEP_S)
+        assets.sweep()
+        time.sleep(SWEEP_S)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,9 @@ _ERROR_SCHEMA: Json = {
 _ERRORS = {
     400: "The body is not JSON, breaks its schema, or is refused by the model",
     404: "There is no such file",
+    412: "The file is not the one of `If-Match`",
     413: "The body, or a file in it, is too large",
+    416: "The file has no such part",
     500: "Internal server error",
     503: "A model is not ready, or has too many requests in flight",
     504: "The model did not answer in time",

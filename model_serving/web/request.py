@@ -14,6 +14,7 @@ from werkzeug.formparser import FormDataParser
 
 from model_serving.caller import until_gone
 from model_serving.errors import InvalidBody, NoJSONObject
+from model_serving.files import storing
 from model_serving.headers import REQUEST_ID_HEADER, common_headers, request_id
 from model_serving.log import request_line
 from model_serving.proxies import FORWARDED_FOR_HEADER, Proxies
@@ -104,7 +105,8 @@ class ServiceRequest(Request):
 
     def _load_form_data(self) -> None:
         try:
-            super()._load_form_data()
+            with storing():  # Large parts are on the disk meanwhile.
+                super()._load_form_data()
         except ValueError:
             raise InvalidBody("The form cannot be read: it has no boundary, or no end") from None
 

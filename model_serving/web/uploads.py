@@ -154,24 +154,31 @@ class FileFields:
 def _file(
     name: str, content: str | bytes, field: _Field, limits: Limits | None, pointer: str
 ) -> bytes:
-    size_bytes = len(content) if isinstance(content, bytes) else len(content) * 3 // 4 - 2
-    if limits is not None and size_bytes > limits.file_bytes:
-        raise TooLarge(
-            f"{name!r} is a file of more than the {limits.file_bytes} bytes allowed", pointer
-        )
-    if isinstance(content, str):
-        try:
-            content = binascii.a2b_base64(content, strict_mode=True)
-        except ValueError:
-            raise InvalidBody(f"{name!r} is not base64 text", pointer) from None
-    if not holds(content, field.media_type):
+    data = content if isinstance(content, bytes) else _decoded(name, content, limits, pointer)
+    if limits is not None and len(data) > limits.file_bytes:
+        raise _too_large(name, limits, pointer)
+    if not holds(data, field.media_type):
         raise InvalidBody(f"{name!r} is not a file of the type {field.media_type}", pointer)
-    return content
+    return data
+
+
+def _decoded(name: str, text: str, limits: Limits | None, pointer: str) -> bytes:
+    if limits is not None and len(text) // 4 > limits.file_bytes // 3 + 1:  # Not worth the work.
+        raise _too_large(name, limits, pointer)
+    try:
+        return binascii.a2b_base64(text, strict_mode=True)
+    except ValueError:
+        raise InvalidBody(f"{name!r} is not base64 text", pointer) from None
+
+
+def _too_large(name: str, limits: Limits, pointer: str) -> TooLarge:
+    message = f"{name!r} is a file of more than the {limits.file_bytes} bytes allowed"
+    return TooLarge(message, pointer)
 
 
 def _blank(value: Any) -> Any:
     if isinstance(value, list):
-        return [_blank(one) for one in value]
+        return ["" if isinstance(one, str | bytes) else one for one in value]
     return "" if isinstance(value, str | bytes) else value
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from model_serving.config import Config
-from model_serving.errors import StorageFailed
+from model_serving.errors import ConfigError, StorageFailed
 from model_serving.files import NAME, Assets, File, example_url, open_assets
 from model_serving.files.folder import Folder
 from model_serving.files.store import Keeping
@@ -53,6 +53,12 @@ def test_folder_that_cannot_be_is_told(tmp_path: Path, caplog: pytest.LogCapture
         assets.publish(File(b"content"))
     assets.sweep()
     assert "cannot sweep the result files" in caplog.text
+
+
+def test_file_cannot_be_kept_longer_than_it_may_be(tmp_path: Path) -> None:
+    config = Config(assets_dir=str(tmp_path), assets_max_age_s=60, assets_keep_s=61)
+    with pytest.raises(ConfigError, match=r"assets_keep_s = 61: at most .* which is 60"):
+        open_assets(config)
 
 
 def test_whoever_has_no_supervisor_sweeps_when_storing(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Result files in a bucket, against a real server of S3's protocol."""
 
+import socket
 import sys
 import time
 from collections.abc import Iterator
 
 import pytest
+import s3fs
 
 from model_serving.errors import ConfigError, StorageFailed
 from model_serving.files.bucket import Bucket
@@ -73,6 +75,20 @@ def test_bucket_that_is_not_there_is_told(server: str) -> None:  # noqa: ARG001
     bucket = Bucket("s3://nobody-made-this", DAY)
     with pytest.raises(StorageFailed):
         bucket.put(name(1), b"content")
+
+
+def test_bucket_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("model_serving.files.bucket.PATIENCE_S", 1.0)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{port}")
+        s3fs.S3FileSystem.clear_instance_cache()
+        bucket = Bucket("s3://results/assets", DAY)
+        with pytest.raises(StorageFailed):
+            bucket.put(name(1), b"content")
+        with pytest.raises(StorageFailed):
+            bucket.sweep()
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_bucket_needs_its_library(monkeypatch: pytest.MonkeyPatch) -> None:

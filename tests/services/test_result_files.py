@@ -65,7 +65,7 @@ def test_full_disk_is_answered_507_and_the_service_goes_on(
         statuses = [answer.status_code for answer in answers]
         assert statuses == sorted(statuses)
         assert set(statuses) == {200, 507}
-        assert answers[-1].json() == {"message": "There is no room for the result"}
+        assert answers[-1].json() == {"message": "There is no room for files"}
         assert greeting(server.url) == "Hello, Leo!"
 
         first = answers[0].json()["result"][0]["file"]

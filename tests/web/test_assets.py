@@ -87,6 +87,10 @@ def test_file_that_the_caller_has_is_not_sent_again(client: FlaskClient) -> None
         ("bytes=-3", 206, PAGE[-3:]),
         ("bytes=20-", 206, PAGE[20:]),
         ("bytes=1000-", 416, None),
+        ("bytes=-1000", 200, PAGE),
+        ("bytes=0-1,3-4", 200, PAGE),
+        ("items=0-1", 200, PAGE),
+        ("bytes=-", 200, PAGE),
     ],
 )
 def test_part_of_a_file_is_answered(
@@ -95,6 +99,11 @@ def test_part_of_a_file_is_answered(
     answer = fetch(client.get, made(client, "image/png"), headers={"Range": asked})
     assert answer.status_code == status
     assert data is None or answer.data == data
+
+
+def test_file_that_is_another_is_not_answered(client: FlaskClient) -> None:
+    answer = fetch(client.get, made(client, "image/png"), headers={"If-Match": '"another"'})
+    assert (answer.status_code, answer.get_json().keys()) == (412, {"message"})
 
 
 def test_head_tells_the_size(client: FlaskClient) -> None:
