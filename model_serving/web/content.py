@@ -1,5 +1,6 @@
 """What a file is, by its content: what its sender says of it counts for nothing."""
 
+import mimetypes
 from fnmatch import fnmatchcase
 
 import orjson
@@ -11,13 +12,11 @@ _HEAD_BYTES = 65_536  # All signatures are within.
 
 def can_be_told(media_type: str) -> bool:
     """Say whether it can be found out that a file is of this type, such as ``image/*``."""
-    known = {entry.mime_type for entry in puremagic.magic_header_array}
-    return (
-        media_type in _ANY
-        or _is_text(media_type)
-        or media_type == "application/json"
-        or any(fnmatchcase(one, media_type) for one in known if one)
-    )
+    if media_type in _ANY or _is_text(media_type) or media_type == "application/json":
+        return True
+    entries = puremagic.magic_header_array
+    known = {name for entry in entries for name in _names(entry.mime_type, entry.extension)}
+    return any(fnmatchcase(one, media_type) for one in known)
 
 
 def holds(content: bytes, media_type: str) -> bool:
@@ -39,7 +38,13 @@ def _candidates(content: bytes) -> set[str]:
         matches = puremagic.magic_string(content[:_HEAD_BYTES])
     except (puremagic.PureError, ValueError):  # Nothing is like it, or it is empty.
         return set()
-    return {match.mime_type for match in matches}
+    return {name for match in matches for name in _names(match.mime_type, match.extension)}
+
+
+def _names(mime_type: str, extension: str) -> set[str]:
+    """Return what a format is called: `image/bmp`, say, is also `image/x-ms-bmp`."""
+    registered = mimetypes.guess_type(f"file{extension}")[0]
+    return {name for name in (mime_type, mime_type.replace("/x-", "/"), registered) if name}
 
 
 def _is_text(media_type: str) -> bool:

@@ -34,9 +34,9 @@ _ERRORS = {
     413: "The body, or a file in it, is too large",
     416: "The file has no such part",
     500: "Internal server error",
-    503: "A model is not ready, or has too many requests in flight",
+    503: "Not now: a model is not ready, there is too much load, or files cannot be reached",
     504: "The model did not answer in time",
-    507: "There is no room for a file of the result",
+    507: "There is no room for a file",
 }
 
 

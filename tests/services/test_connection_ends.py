@@ -1,8 +1,11 @@
 """Connections that are kept, ended and left, at the socket, on each lane."""
 
 import socket
+import struct
 import time
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 
 from tests.services.faulty.service import FaultyService
@@ -113,3 +116,15 @@ def test_caller_that_leaves_amid_requests_leaves_nothing(served: FaultyService) 
         served.wait_for_depth("FaultyModel", 0)
     with Raw(served.url, plain()) as raw:
         assert greets(raw.answer())
+
+
+def test_connection_that_is_reset_before_it_is_accepted_harms_nobody(served: FaultyService) -> None:
+    workers = {process.pid for process in psutil.Process(served.pid).children()}
+    parts = urlsplit(served.url)
+    for _ in range(300):
+        with socket.socket() as leaving:
+            leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            leaving.connect((parts.hostname, parts.port))
+    with Raw(served.url, plain()) as raw:
+        assert greets(raw.answer())
+    assert {process.pid for process in psutil.Process(served.pid).children()} == workers

@@ -2,6 +2,7 @@
 
 import io
 import random
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +22,7 @@ from tests.services.processes import (
     free_port,
     running,
 )
-from tests.services.project import Project
+from tests.services.project import ROOT, Project
 
 DISK_BYTES = 256 * 1024
 # A mount of its own, which ends with the process.
@@ -97,3 +98,35 @@ def test_bucket_keeps_the_files_and_may_go_away(
         assert answer.status_code == httpx.get(url, trust_env=False).status_code == 503
         assert answer.json() == {"message": "The storage of result files is not available"}
         assert greeting(server.url) == "Hello, Leo!"
+
+
+UPLOAD = """
+from model_serving.app import create_app
+from model_serving.config import load_config
+from model_serving.resources.compress_model_resource import CompressModelResource
+
+client = create_app(load_config(), [CompressModelResource]).test_client()
+part = b'--x\\r\\nContent-Disposition: form-data; name="the_file"; filename="a"\\r\\n\\r\\n'
+form = part + bytes(5_000_000) + b"\\r\\n--x--\\r\\n"
+answer = client.post(
+    "/v1/CompressModel", data=form, content_type="multipart/form-data; boundary=x"
+)
+print(answer.status_code, answer.get_json()["message"])
+"""
+
+
+def test_upload_that_finds_no_room_is_answered_507(tmp_path: Path) -> None:
+    on_small_disk = ON_SMALL_DISK.replace("ASSETS_DIR", "TMPDIR")
+    command = ["unshare", "--mount", "--map-root-user", "bash", "-c", on_small_disk, "small"]
+    environment = clean_environment(
+        TMPDIR=str(tmp_path / "small"), DISK=str(DISK_BYTES), LOG_DIR=str(tmp_path)
+    )
+    told = subprocess.run(
+        [*command, sys.executable, "-c", UPLOAD],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert told.stdout.splitlines()[-1:] == ["507 There is no room for files"], told.stderr

@@ -1,6 +1,7 @@
 """Several files in one field, files of the wrong type, and files that are too much."""
 
 import base64
+import gzip
 import io
 from typing import Any
 
@@ -11,6 +12,7 @@ from PIL import Image
 from model_serving.errors import DeclarationError
 from model_serving.serving import Model
 from model_serving.web import ModelResource
+from model_serving.web.content import can_be_told, holds
 from model_serving.web.uploads import FileFields
 from tests.conftest import MakeClient
 from tests.web.test_uploads import Part, sent
@@ -137,6 +139,24 @@ def test_content_of_another_type_is_answered_400(
 def test_content_of_its_type_is_taken(client: FlaskClient, ask: Any) -> None:
     body = {"text": b"a,b\n1,2", "json": b"{}"}
     assert ask(client, body) == (200, {"result": {"text": 7, "json": 2}})
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type"),
+    [("BMP", "image/bmp"), ("ICO", "image/vnd.microsoft.icon"), ("GZ", "application/gzip")],
+)
+def test_every_type_that_can_be_told_is_told(kind: str, media_type: str) -> None:
+    content = gzip.compress(b"text") if kind == "GZ" else picture(kind, 16)
+    assert can_be_told(media_type)
+    assert holds(content, media_type)
+
+
+@pytest.mark.parametrize("depth", [1, 900, 1020])
+def test_lists_in_lists_are_no_files(client: FlaskClient, depth: int) -> None:
+    body = b'{"many": ' + b"[" * depth + b"1" + b"]" * depth + b"}"
+    answer = client.post("/v1/SizesModel", data=body, content_type="application/json")
+    assert answer.status_code == 400
+    assert answer.get_json()["path"].startswith("/many")
 
 
 def test_fault_in_a_list_names_its_place(client: FlaskClient) -> None:
