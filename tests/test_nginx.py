@@ -7,7 +7,7 @@ import pytest
 
 from model_serving.config import Config
 from model_serving.errors import ConfigError
-from model_serving.headers import _SANE_ID
+from model_serving.headers import SANE_ID
 from model_serving.nginx import fit, free_address, longest_timeout_s
 from tests.test_docs import read
 
@@ -95,4 +95,4 @@ def test_address_that_is_taken_is_refused(host: str) -> None:
 
 
 def test_rule_for_ids_is_that_of_the_service() -> None:
-    assert f'"~^{_SANE_ID.pattern}$" $http_x_request_id;' in read("conf/nginx.conf")
+    assert f'"~^{SANE_ID.pattern}$" $http_x_request_id;' in read("conf/nginx.conf")

@@ -1,8 +1,11 @@
 """Result files: kept whole, once, for as long as promised, and told of when there is no room."""
 
+import fcntl
 import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from model_serving.files.folder import Folder
@@ -82,20 +85,38 @@ def test_sweep_of_no_folder_is_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists()
 
 
-def test_sweep_takes_nothing_that_is_stored_again_meanwhile(tmp_path: Path) -> None:
-    store, ends = folder(tmp_path), threading.Event()
-
-    def sweep() -> None:
-        while not ends.is_set():
-            store.sweep()
-
-    sweeping = threading.Thread(target=sweep)
-    sweeping.start()
+@contextmanager
+def held(path: Path, how: int) -> Iterator[None]:
+    """Hold the folder as another process does that stores a file, or removes one."""
+    folder = os.open(path, os.O_RDONLY)
     try:
-        for _ in range(300):
-            put(store, tmp_path, 1, age_s=DAY_S + 1)
-            store.put(name(1), bytes(100))
-            assert (tmp_path / name(1)).exists()
+        fcntl.flock(folder, how)
+        yield
     finally:
-        ends.set()
-        sweeping.join()
+        os.close(folder)
+
+
+def test_file_is_stored_only_when_no_sweep_removes_one(tmp_path: Path) -> None:
+    store = folder(tmp_path)
+    put(store, tmp_path, 1, age_s=DAY_S + 1)
+    with held(tmp_path, fcntl.LOCK_EX):
+        storing = threading.Thread(target=store.put, args=(name(1), bytes(100)))
+        storing.start()
+        storing.join(0.5)
+        assert storing.is_alive()
+        assert (tmp_path / name(1)).stat().st_mtime < time.time() - DAY_S
+    storing.join()
+    assert (tmp_path / name(1)).stat().st_mtime > time.time() - DAY_S
+
+
+def test_sweep_takes_nothing_that_is_stored_again_meanwhile(tmp_path: Path) -> None:
+    store = folder(tmp_path)
+    put(store, tmp_path, 1, age_s=DAY_S + 1)
+    with held(tmp_path, fcntl.LOCK_SH):
+        sweeping = threading.Thread(target=store.sweep)
+        sweeping.start()
+        sweeping.join(0.5)
+        assert sweeping.is_alive()
+        store.put(name(1), bytes(100))
+    sweeping.join()
+    assert kept(tmp_path) == [1]
