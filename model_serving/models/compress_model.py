@@ -171,9 +171,8 @@ def _encoded(frames: list[Image.Image], name: str, options: dict[str, Any]) -> b
             "save_all": True,
             "append_images": frames[1:],
             "duration": [frame.info["duration"] for frame in frames],
-            "disposal": 2
-            if name == "gif"
-            else 0,  # Else what is clear would show the frame before.
+            # Else what is clear would show the frame before.
+            "disposal": 2 if name == "gif" else 0,
         }
     output = io.BytesIO()
     try:

@@ -467,6 +467,13 @@ def test_picture_that_breaks_off_anywhere_ends_in_an_answer(data: bytes) -> None
             assert isinstance(ask(data[:end], format=name), list | InvalidInstance)
 
 
+def test_animation_whose_later_frame_is_spoilt_is_refused() -> None:
+    frames = {"save_all": True, "append_images": [TINY.rotate(180)], "lossless": True}
+    data = encoded(TINY, "WEBP", **frames)
+    spoilt = data[: data.rindex(b"VP8L") + 13].ljust(len(data), b"\xff")
+    assert ask(spoilt).reason.startswith("picture 1: it cannot be read: ")
+
+
 @pytest.mark.parametrize("data", BROKEN_OFF.values(), ids=BROKEN_OFF)
 def test_picture_with_a_wrong_byte_ends_in_an_answer(data: bytes) -> None:
     for at in range(0, min(len(data), 400), 3):
