@@ -1,27 +1,31 @@
 """A model that makes pictures smaller, with a file as its prediction: Pillow, and nothing learned.
 
 What a user expects stays: the picture's upright position, its colours, its transparency, and the
-movement of an animated one, where the format can hold it.
+movement of an animated one, where the format can hold it. Of its metadata nothing but the colour
+profile is published: a file that holds more, as where it was taken, is always written anew.
 """
 
 import io
 import struct
 from typing import Any, NotRequired, TypedDict
 
-from PIL import ExifTags, Image, ImageCms, ImageOps, ImageSequence
+from PIL import ExifTags, Image, ImageOps, ImageSequence
 
 from model_serving.files import File
+from model_serving.models.picture_colours import Profile, in_colours
+from model_serving.models.picture_parts import is_bare
 from model_serving.serving.model import InvalidInstance, Model
 
 DEFAULT_MAX_PIXELS = 50_000_000
 DEFAULT_QUALITY = 75
 FORMATS = {"jpeg": "image/jpeg", "png": "image/png", "webp": "image/webp", "gif": "image/gif"}
 MOVING = {"gif", "webp", "png"}
-OPAQUE = {"jpeg"}
 
-DECODE_ERRORS = (
-    *(OSError, SyntaxError, ValueError, struct.error, UserWarning),
-    *(IndexError, RuntimeError, Image.DecompressionBombError, Image.DecompressionBombWarning),
+# Pillow's decoders and encoders raise all of these about a hostile or an unwritable picture.
+REFUSALS = (
+    *(OSError, EOFError, SyntaxError, ValueError, struct.error, UserWarning, RuntimeError),
+    *(ArithmeticError, LookupError),  # OverflowError and IndexError are of these.
+    *(Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 
 
@@ -47,7 +51,10 @@ class CompressModel(Model):
     version = "1"
 
     def __init__(self, max_pixels: int = DEFAULT_MAX_PIXELS) -> None:
-        """Refuse a picture of more than `max_pixels`, all its frames together, undecoded."""
+        """Refuse more than `max_pixels`, all pictures of an instance and their frames together.
+
+        The picture that exceeds them is not decoded.
+        """
         self._max_pixels = max_pixels
 
     def predict(self, instances: list[Wish]) -> list[list[dict[str, Any]] | InvalidInstance]:
@@ -56,47 +63,61 @@ class CompressModel(Model):
 
     def _compress_all(self, wish: Wish) -> list[dict[str, Any]] | InvalidInstance:
         results = []
+        pixels_left = self._max_pixels
         for number, data in enumerate(wish["pictures"], start=1):
             try:
-                results.append(self._compress(data, wish))
+                with _opened(data) as source:
+                    pixels_left -= _pixels(source)
+                    if pixels_left < 0:
+                        raise Unusable(self._too_large(source))
+                    results.append(_compress(source, data, wish))
             except Unusable as error:
                 return InvalidInstance(f"picture {number}: {error}")
+            except REFUSALS as error:
+                return InvalidInstance(f"picture {number}: it cannot be read: {error}")
         return results
 
-    def _compress(self, data: bytes, wish: Wish) -> dict[str, Any]:
-        try:
-            with Image.open(io.BytesIO(data), formats=[name.upper() for name in FORMATS]) as source:
-                self._check_size(source)
-                name = wish.get("format") or (source.format or "").lower()
-                shape = (source.format or "").lower(), source.size
-                is_turned = _is_turned(source)
-                frames = _frames(source, name, wish.get("max_width"))
-                compressed = _encoded(source, frames, name, wish.get("quality", DEFAULT_QUALITY))
-        except DECODE_ERRORS as error:
-            raise Unusable(f"it cannot be read: {error}") from error
-        is_as_it_was = not is_turned and shape == (name, frames[0].size)
-        if is_as_it_was and len(compressed) >= len(data):
-            compressed = data  # It was small already.
-        width, height = frames[0].size
-        return {
-            "file": File(compressed, FORMATS[name]),
-            "size_before": len(data),
-            "size_after": len(compressed),
-            "width": width,
-            "height": height,
-        }
-
-    def _check_size(self, picture: Image.Image) -> None:
-        width, height = picture.size
+    def _too_large(self, picture: Image.Image) -> str:
         count = getattr(picture, "n_frames", 1)
-        if width * height * count > self._max_pixels:
-            frames = f" in {count} frames" if count > 1 else ""
-            raise Unusable(
-                f"it is {width} x {height} pixels{frames}, more than the {self._max_pixels} allowed"
-            )
+        frames = f" in {count} frames" if count > 1 else ""
+        return (
+            f"it is {picture.width} x {picture.height} pixels{frames}, and all together are "
+            f"more than the {self._max_pixels} allowed"
+        )
 
 
-def _frames(source: Image.Image, name: str, max_width: int | None) -> list[Image.Image]:
+def _opened(data: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(data), formats=[name.upper() for name in FORMATS])
+
+
+def _pixels(picture: Image.Image) -> int:
+    return picture.width * picture.height * getattr(picture, "n_frames", 1)
+
+
+def _compress(source: Image.Image, data: bytes, wish: Wish) -> dict[str, Any]:
+    format_before, size = (source.format or "").lower(), source.size
+    is_turned = source.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    name = wish.get("format") or format_before
+    profile = Profile.of(source)
+    options = _options(source, name, wish.get("quality", DEFAULT_QUALITY), profile)
+    frames = _frames(source, name, wish.get("max_width"), profile)
+    compressed = _encoded(frames, name, options)
+    is_as_it_was = not is_turned and (format_before, size) == (name, frames[0].size)
+    if is_as_it_was and len(compressed) >= len(data) and is_bare(data, name):
+        compressed = data  # It was small already.
+    width, height = frames[0].size
+    return {
+        "file": File(compressed, FORMATS[name]),
+        "size_before": len(data),
+        "size_after": len(compressed),
+        "width": width,
+        "height": height,
+    }
+
+
+def _frames(
+    source: Image.Image, name: str, max_width: int | None, profile: Profile | None
+) -> list[Image.Image]:
     """Return the frames upright, in a mode that the format holds, and no wider than wanted."""
     is_moving = name in MOVING and getattr(source, "n_frames", 1) > 1
     if is_moving:
@@ -104,76 +125,58 @@ def _frames(source: Image.Image, name: str, max_width: int | None) -> list[Image
         for frame in ImageSequence.Iterator(source):
             if frame.size != size:  # A later frame of a GIF may be larger, and was not counted.
                 raise Unusable("its frames differ in size")
-            frames.append(_fitted(ImageOps.exif_transpose(frame), name, max_width))
+            upright = ImageOps.exif_transpose(frame)
+            frames.append(_fitted(upright, name, max_width, profile))
         return frames
     ImageOps.exif_transpose(source, in_place=True)  # A copy of its pixels may be large.
-    return [_fitted(source, name, max_width)]
+    return [_fitted(source, name, max_width, profile)]
 
 
-def _fitted(frame: Image.Image, name: str, max_width: int | None) -> Image.Image:
-    frame = _in_colours(frame, name)
+def _fitted(
+    frame: Image.Image, name: str, max_width: int | None, profile: Profile | None
+) -> Image.Image:
+    duration = frame.info.get("duration", 100)
+    frame = in_colours(frame, name, profile)
     if max_width is not None and frame.width > max_width:
         height = max(1, round(frame.height * max_width / frame.width))
         frame = frame.resize((max_width, height), Image.Resampling.LANCZOS)
+    frame.info = {"duration": duration}  # Pillow would write comments and profiles from there.
     return frame
 
 
-def _in_colours(frame: Image.Image, name: str) -> Image.Image:
-    """Return the frame as grey levels or RGB, with transparency where the format holds it."""
-    if frame.mode in ("CMYK", "LAB"):
-        return _to_srgb(frame)
-    if frame.mode.startswith("I"):  # 16 bits; convert() would clip instead of scaling
-        frame = frame.point(lambda level: level * (1 / 257) + 0.0).convert("L")
-    if frame.has_transparency_data:
-        layer = frame.convert("RGBA")
-        if name not in OPAQUE:
-            return layer
-        paper = Image.new("RGB", layer.size, "white")
-        paper.paste(layer, mask=layer)
-        return paper
-    if frame.mode in ("L", "RGB"):
-        return frame
-    return frame.convert("L" if frame.mode == "1" else "RGB")
-
-
-def _to_srgb(frame: Image.Image) -> Image.Image:
-    """Convert by the embedded profile, which would be wrong for the new colours."""
-    profile = frame.info.pop("icc_profile", None)
-    if profile is None:
-        return frame.convert("RGB")
-    try:
-        return ImageCms.profileToProfile(
-            frame, io.BytesIO(profile), ImageCms.createProfile("sRGB"), outputMode="RGB"
-        ) or frame.convert("RGB")
-    except ImageCms.PyCMSError:
-        return frame.convert("RGB")
-
-
-def _encoded(source: Image.Image, frames: list[Image.Image], name: str, quality: int) -> bytes:
-    """Write the picture, with its colour profile where its colours are still those."""
+def _options(
+    source: Image.Image, name: str, quality: int, profile: Profile | None
+) -> dict[str, Any]:
+    """Return how the picture is written, by what its file says and what is wanted."""
     # Of a PNG it would take 15 times as long, for a tenth less.
     options: dict[str, Any] = {"optimize": name != "png"}
     if name in ("jpeg", "webp"):
         options["quality"] = quality
     if name == "jpeg":
         options["progressive"] = True
-    if source.mode not in ("CMYK", "LAB") and (profile := source.info.get("icc_profile")):
-        options["icc_profile"] = profile
+    if profile is not None and profile.is_held_by(name):
+        options["icc_profile"] = profile.data
+    if getattr(source, "n_frames", 1) > 1 and name in MOVING:
+        loop = source.info.get("loop", 1)
+        # A GIF without it plays once; what a GIF calls 1 is once more.
+        plays_once = loop == 1 and not (source.format == "GIF" and "loop" in source.info)
+        if name != "gif" or not plays_once:
+            options["loop"] = loop
+    return options
+
+
+def _encoded(frames: list[Image.Image], name: str, options: dict[str, Any]) -> bytes:
     if len(frames) > 1:
-        options |= {
+        options = options | {
             "save_all": True,
             "append_images": frames[1:],
-            "duration": [frame.info.get("duration", 100) for frame in frames],
-            "disposal": 2
-            if name == "gif"
-            else 0,  # Else what is clear would show the frame before.
+            "duration": [frame.info["duration"] for frame in frames],
+            # Else what is clear would show the frame before.
+            "disposal": 2 if name == "gif" else 0,
         }
-        if name != "gif" or "loop" in source.info:  # A GIF without it plays once.
-            options["loop"] = source.info.get("loop", 1)
     output = io.BytesIO()
-    frames[0].save(output, format=name.upper(), **options)
+    try:
+        frames[0].save(output, format=name.upper(), **options)
+    except REFUSALS as error:
+        raise Unusable(f"it cannot be written as {name}: {error}") from error
     return output.getvalue()
-
-
-def _is_turned(source: Image.Image) -> bool:
-    return bool(source.getexif().get(ExifTags.Base.Orientation, 1) != 1)
