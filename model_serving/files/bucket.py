@@ -14,6 +14,7 @@ from model_serving.files.store import NAME, Keeping, Listed, Opened
 
 SCHEME = "s3://"
 PATIENCE_S = 10.0  # How long a bucket may take for one thing, which s3fs itself does not bound.
+_RETRIES = {"retries": {"max_attempts": 1}}
 _READ_BYTES = 1024 * 1024
 
 
@@ -77,8 +78,9 @@ class Bucket:
     @cached_property
     def _bucket(self) -> Any:
         # It takes the memory of a small model, so that only those load it who have files.
-        bucket = importlib.import_module("s3fs").S3FileSystem(use_listings_cache=False)
-        bucket.retries = 1  # botocore tries again by itself.
+        s3fs = importlib.import_module("s3fs")
+        bucket = s3fs.S3FileSystem(use_listings_cache=False, config_kwargs=_RETRIES)
+        bucket.retries = 1  # botocore does it, too.
         return bucket
 
 

@@ -95,7 +95,8 @@ def test_bucket_keeps_the_files_and_may_go_away(
 
         bucket.process.kill()
         answer = compress(server.url, noise(2))
-        assert answer.status_code == httpx.get(url, trust_env=False).status_code == 503
+        read = httpx.get(url, timeout=PATIENCE_S, trust_env=False)
+        assert answer.status_code == read.status_code == 503
         assert answer.json() == {"message": "The storage of result files is not available"}
         assert greeting(server.url) == "Hello, Leo!"
 
