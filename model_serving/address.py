@@ -35,7 +35,7 @@ def check_address(config: Config) -> None:
         socket.create_server((config.host, config.port), family=family).close()
     except OSError as error:
         reason = str(error.strerror).partition(" (")[0]
-        raise ConfigError(f"cannot listen on {bind_address(config)}: {reason}") from None
+        raise ConfigError(f"cannot listen on {bind_address(config)}: {reason}") from error
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ and prints where nginx is to listen. An empty port is the first free one from 80
 import errno
 import math
 import re
-import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from model_serving.address import bind_address, check_address
 from model_serving.config import CONF_DIR, Config, load_config
 from model_serving.errors import ConfigError
 from model_serving.files.bucket import SCHEME
@@ -31,19 +31,20 @@ def free_address(host: str, port: str) -> str:
     """
     if port and not (port.isdecimal() and 0 < int(port) < 65_536):
         raise ConfigError(f"NGINX_PORT = {port!r}: a whole number from 1 to 65535 is allowed")
-    reason = ""
-    for number in [int(port)] if port else range(FIRST_PORT, FIRST_PORT + 100):
-        address = f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    ports = [int(port)] if port else range(FIRST_PORT, FIRST_PORT + 100)
+    for number in ports:
+        tried = Config(host=host, port=number)
         try:
-            socket.create_server((host, number), family=family).close()
-        except OSError as error:
-            reason = f"cannot listen on {address}: {str(error.strerror).partition(' (')[0]}"
-            if error.errno != errno.EADDRINUSE:
-                break
+            check_address(tried)
+        except ConfigError as error:
+            is_taken = isinstance(error.__cause__, OSError) and (
+                error.__cause__.errno == errno.EADDRINUSE
+            )
+            if not is_taken or number == ports[-1]:
+                raise
         else:
-            return address
-    raise ConfigError(reason)
+            break
+    return bind_address(tried)
 
 
 def longest_timeout_s(conf_dir: Path = CONF_DIR) -> float:

@@ -78,7 +78,7 @@ class CompressModel(Model):
         return results
 
     def _too_large(self, picture: Image.Image) -> str:
-        count = getattr(picture, "n_frames", 1)
+        count = _frame_count(picture)
         frames = f" in {count} frames" if count > 1 else ""
         return (
             f"it is {picture.width} x {picture.height} pixels{frames}, and all together are "
@@ -91,7 +91,11 @@ def _opened(data: bytes) -> Image.Image:
 
 
 def _pixels(picture: Image.Image) -> int:
-    return picture.width * picture.height * getattr(picture, "n_frames", 1)
+    return picture.width * picture.height * _frame_count(picture)
+
+
+def _frame_count(picture: Image.Image) -> int:
+    return getattr(picture, "n_frames", 1)  # Only formats that can move know it.
 
 
 def _compress(source: Image.Image, data: bytes, wish: Wish) -> dict[str, Any]:
@@ -119,8 +123,7 @@ def _frames(
     source: Image.Image, name: str, max_width: int | None, profile: Profile | None
 ) -> list[Image.Image]:
     """Return the frames upright, in a mode that the format holds, and no wider than wanted."""
-    is_moving = name in MOVING and getattr(source, "n_frames", 1) > 1
-    if is_moving:
+    if name in MOVING and _frame_count(source) > 1:
         size, frames = source.size, []
         for frame in ImageSequence.Iterator(source):
             if frame.size != size:  # A later frame of a GIF may be larger, and was not counted.
@@ -156,7 +159,7 @@ def _options(
         options["progressive"] = True
     if profile is not None and profile.is_held_by(name):
         options["icc_profile"] = profile.data
-    if getattr(source, "n_frames", 1) > 1 and name in MOVING:
+    if name in MOVING and _frame_count(source) > 1:
         loop = source.info.get("loop", 1)
         # A GIF without it plays once; what a GIF calls 1 is once more.
         plays_once = loop == 1 and not (source.format == "GIF" and "loop" in source.info)

@@ -23,9 +23,7 @@ GIF_CONTROL, GIF_APPLICATION, GIF_LOOP = 0xF9, 0xFF, b"\x0bNETSCAPE2.0\x03"
 def is_bare(data: bytes, name: str) -> bool:
     """Tell whether the file of this format holds the pixels and a colour profile alone."""
     try:
-        return {"jpeg": _is_bare_jpeg, "png": _is_bare_png, "webp": _is_bare_webp}.get(
-            name, _is_bare_gif
-        )(data)
+        return _WALKS[name](data)
     except (IndexError, struct.error):
         return False
 
@@ -92,3 +90,11 @@ def _after_blocks(data: bytes, at: int) -> int:
     while data[at]:
         at += 1 + data[at]
     return at + 1
+
+
+_WALKS = {
+    "jpeg": _is_bare_jpeg,
+    "png": _is_bare_png,
+    "webp": _is_bare_webp,
+    "gif": _is_bare_gif,
+}
