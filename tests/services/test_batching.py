@@ -13,7 +13,6 @@ from model_serving.model_conf import load_model_conf
 from model_serving.resources import RESOURCES
 from model_serving.web import Example
 from model_serving.web.model_resource import served_name
-from tests.services.conftest import Installation
 from tests.services.faulty.service import FaultyService, faulty_copy, faulty_service
 from tests.services.traffic import Call, Caller, ask, ask_over
 
@@ -27,10 +26,10 @@ EXAMPLES = [
 
 @pytest.fixture(scope="module")
 def faulty(
-    installation: Installation, tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[FaultyService]:
     project = faulty_copy(tmp_path_factory.mktemp("batching"), [*SHIPPED, "FaultyModel"])
-    with faulty_service(project, installation.project.python) as service:
+    with faulty_service(project) as service:
         yield service
 
 

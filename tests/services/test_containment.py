@@ -10,7 +10,6 @@ import psutil
 import pytest
 
 from tests.services.calls import greeting
-from tests.services.conftest import Installation
 from tests.services.faulty.service import FAST, FaultyService, faulty_copy, faulty_service
 from tests.services.processes import tree, wait_until
 
@@ -22,14 +21,14 @@ MIB = 1024 * 1024
 
 @pytest.fixture(scope="module")
 def faulty(
-    installation: Installation, tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[FaultyService]:
     project = faulty_copy(
         tmp_path_factory.mktemp("containment"),
         [*FAST, "FaultyModel", "HangingModel"],
         {"hanging_model": "[serving]\ntimeout_s = 2\n"},
     )
-    with faulty_service(project, installation.project.python) as service:
+    with faulty_service(project) as service:
         yield service
 
 

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,9 +13,9 @@ import psutil
 import pytest
 from PIL import Image
 
-from tests.services.conftest import Installation
 from tests.services.faulty.service import GUNICORN
 from tests.services.processes import PATIENCE_S, clean_environment, free_port, running, tree
+from tests.services.project import Project
 
 SIDE = 2236  # 15 MB of pixels that cannot be compressed
 MOST_COPIES = 3
@@ -69,11 +70,11 @@ def _peak_bytes(process: psutil.Process) -> int:
 
 
 @pytest.fixture(scope="module", params=["asgi", "gthread"])
-def watched(request: pytest.FixtureRequest, installation: Installation) -> Iterator[Watched]:
+def watched(request: pytest.FixtureRequest, fresh_project: Project) -> Iterator[Watched]:
     port = free_port()
-    command = [installation.project.python, *GUNICORN]
+    command = [sys.executable, *GUNICORN]
     environment = clean_environment(PORT=str(port), HTTP_WORKER=request.param)
-    with running(command, port, installation.project.folder, environment) as server:
+    with running(command, port, fresh_project.folder, environment) as server:
         watched = Watched(server.url, server.process.pid)
         watched.warm_up()
         yield watched

@@ -8,7 +8,6 @@ import psutil
 import pytest
 
 from tests.services.calls import ANSWERS, greeting, three_calls
-from tests.services.conftest import Installation
 from tests.services.faulty.service import FAST, FaultyService, faulty_copy, faulty_service
 from tests.services.processes import is_ready, living, tree, wait_until
 from tests.services.project import Project
@@ -22,9 +21,9 @@ PARTS: dict[str, Callable[[FaultyService], psutil.Process]] = {
 
 
 @pytest.fixture
-def faulty(installation: Installation, tmp_path: Path, http_worker: str) -> Iterator[FaultyService]:
+def faulty(tmp_path: Path, http_worker: str) -> Iterator[FaultyService]:
     project = faulty_copy(tmp_path / "faulty", [*FAST, "FaultyModel"])
-    with faulty_service(project, installation.project.python, HTTP_WORKER=http_worker) as service:
+    with faulty_service(project, HTTP_WORKER=http_worker) as service:
         yield service
 
 
@@ -75,13 +74,11 @@ def test_service_whose_master_was_killed_starts_at_once(project: Project, servic
     assert living(before) == []
 
 
-def test_two_services_do_not_meet(
-    faulty: FaultyService, installation: Installation, tmp_path: Path
-) -> None:
+def test_two_services_do_not_meet(faulty: FaultyService, tmp_path: Path) -> None:
     # Not the catalogue, which ends when all models are tried.
     processes = [faulty.supervisor, *faulty.workers, *map(faulty.replica, [*FAST, "FaultyModel"])]
     project = faulty_copy(tmp_path / "other", [*FAST, "FaultyModel"])
-    with faulty_service(project, installation.project.python) as other:
+    with faulty_service(project) as other:
         assert other.run_dir != faulty.run_dir
         killed = tree(other.pid)
         psutil.Process(other.pid).kill()

@@ -1,5 +1,6 @@
 """Models that cannot be loaded, beside others that serve."""
 
+import sys
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -8,7 +9,6 @@ import httpx
 import pytest
 
 from tests.services.calls import greeting
-from tests.services.conftest import Installation
 from tests.services.faulty.service import FAST, GUNICORN, faulty_copy
 from tests.services.processes import (
     PATIENCE_S,
@@ -34,7 +34,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(installation: Installation, folder: Path) -> Iterator[str]:
+def url(folder: Path) -> Iterator[str]:
     """A service whose failing models have failed for once."""
     names = [*FAST, "BrokenModel", "StuckModel", "MisdeclaredModel"]
     broken = f"[model]\nattempts = {folder}/attempts\n"
@@ -42,7 +42,7 @@ def url(installation: Installation, folder: Path) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     environment = clean_environment(PORT=str(port), START_TIMEOUT_S="5")
-    command = [installation.project.python, *GUNICORN]
+    command = [sys.executable, *GUNICORN]
     with started(command, project.folder, environment, folder / "output"):
         wait_until(lambda: readiness(url)[1].count(";") == 2, "the models have failed")
         wait_until(lambda: all(reason in readiness(url)[1] for reason in REASONS), "they say why")

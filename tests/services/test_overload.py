@@ -9,7 +9,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.services.conftest import Installation
 from tests.services.faulty.service import FAST, FaultyService, faulty_copy, faulty_service
 from tests.services.processes import PATIENCE_S
 from tests.services.traffic import Call, Caller, ask, ask_at_rate, ask_for
@@ -23,21 +22,21 @@ CALL = Call("SlowModel", {"do": "echo", "value": 1})
 
 @pytest.fixture(scope="module")
 def faulty(
-    installation: Installation, tmp_path_factory: pytest.TempPathFactory
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[FaultyService]:
     project = faulty_copy(
         tmp_path_factory.mktemp("overload"), [*FAST, *FAULTY], {"slow_model": SLOW}
     )
-    with faulty_service(project, installation.project.python) as service:
+    with faulty_service(project) as service:
         yield service
 
 
 @pytest.fixture
-def narrow(installation: Installation, tmp_path: Path) -> Iterator[FaultyService]:
+def narrow(tmp_path: Path) -> Iterator[FaultyService]:
     """A service with few threads, where each request holds one of them."""
     project = faulty_copy(tmp_path, [*FAST, *FAULTY])
     settings = {"HTTP_WORKER": "gthread", "WORKERS": "1", "THREADS": "4"}
-    with faulty_service(project, installation.project.python, **settings) as service:
+    with faulty_service(project, **settings) as service:
         yield service
 
 

@@ -12,7 +12,6 @@ import httpx
 import psutil
 import pytest
 
-from tests.services.conftest import Installation
 from tests.services.faulty.service import FAST, FaultyService, faulty_copy, faulty_service
 from tests.services.processes import PATIENCE_S, living, tree, wait_until
 from tests.services.traffic import Call, Caller, Reply, ask
@@ -25,15 +24,14 @@ Serve = Callable[..., FaultyService]
 
 
 @pytest.fixture
-def serve(installation: Installation, tmp_path: Path, http_worker: str) -> Iterator[Serve]:
+def serve(tmp_path: Path, http_worker: str) -> Iterator[Serve]:
     """Return a function that starts a service with these settings."""
     with ExitStack() as stack:
 
         def start(**settings: str) -> FaultyService:
             project = faulty_copy(tmp_path / "faulty", [*FAST, "FaultyModel"])
             given = {"HTTP_WORKER": http_worker} | settings
-            python = installation.project.python
-            return stack.enter_context(faulty_service(project, python, **given))
+            return stack.enter_context(faulty_service(project, **given))
 
         yield start
 

@@ -1,5 +1,6 @@
 """A service with faulty models, and what can be seen of it from outside."""
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -142,11 +143,11 @@ def faulty_copy(
 
 
 @contextmanager
-def faulty_service(project: Project, python: str, **settings: str) -> Iterator[FaultyService]:
+def faulty_service(project: Project, **settings: str) -> Iterator[FaultyService]:
     """Run a copy, by the interpreter of an installed one, until the end of the block."""
     port = free_port()
     environment = clean_environment(**{"WORKERS": "2"} | settings | {"PORT": str(port)})
-    command = [python, *GUNICORN]
+    command = [sys.executable, *GUNICORN]
     try:
         with running(command, port, project.folder, environment) as server:
             yield FaultyService(project, server.url, server.process.pid, server.printed)
