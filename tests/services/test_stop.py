@@ -20,6 +20,7 @@ A_DAY = str(24 * 60 * 60)
 ECHO = Call("FaultyModel", {"do": "echo", "value": 1})
 # Calls from other origins are answered by Flask in a thread, on both lanes.
 FLASK = {"Origin": "https://www.example.com"}
+BOTH = [ECHO, Call("FaultyModel", ECHO.body, FLASK)]
 Serve = Callable[..., FaultyService]
 
 
@@ -34,6 +35,13 @@ def serve(tmp_path: Path, http_worker: str) -> Iterator[Serve]:
             return stack.enter_context(faulty_service(project, **given))
 
         yield start
+
+
+def give_up(futures: list[Future[Reply]]) -> None:
+    """Hold calls to get no answer."""
+    for future in futures:
+        with pytest.raises((OSError, HTTPException)):
+            future.result(PATIENCE_S)
 
 
 @contextmanager
@@ -117,65 +125,55 @@ def test_stop_waits_for_no_connection_without_a_request(serve: Serve) -> None:
         wait_until(lambda: not living(processes), "all processes have ended")
 
 
-@pytest.mark.parametrize("headers", [{}, FLASK], ids=["plain", "flask"])
-def test_stop_gives_a_hanging_request_up_in_the_end(serve: Serve, headers: dict[str, str]) -> None:
+def test_stop_gives_hanging_requests_up_in_the_end(serve: Serve) -> None:
     service = serve(GRACEFUL_TIMEOUT_S="1")
     processes = tree(service.pid)
-    with hanging(service, Call("FaultyModel", ECHO.body, headers)) as (future,):
+    with hanging(service, *BOTH) as futures:
         psutil.Process(service.pid).terminate()
-        with pytest.raises((OSError, HTTPException)):
-            future.result(PATIENCE_S)
+        give_up(futures)
     wait_until(lambda: not living(processes), "all processes have ended")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
-@pytest.mark.parametrize("headers", [{}, FLASK], ids=["plain", "flask"])
-def test_quick_stop_waits_for_no_request(
-    serve: Serve, number: signal.Signals, headers: dict[str, str]
-) -> None:
+def test_quick_stop_waits_for_no_request(serve: Serve, number: signal.Signals) -> None:
     service = serve(GRACEFUL_TIMEOUT_S=A_DAY)
     processes = tree(service.pid)
-    with hanging(service, Call("FaultyModel", ECHO.body, headers)) as (future,):
+    with hanging(service, *BOTH) as futures:
         psutil.Process(service.pid).send_signal(number)
-        with pytest.raises((OSError, HTTPException)):
-            future.result(PATIENCE_S)
+        give_up(futures)
     wait_until(lambda: not living(processes), "all processes have ended")
 
 
 def test_quick_stop_hurries_a_stop(serve: Serve) -> None:
     service = serve(GRACEFUL_TIMEOUT_S=A_DAY)
     processes = tree(service.pid)
-    with hanging(service, ECHO) as (future,):
+    with hanging(service, ECHO) as futures:
         signalled(service, signal.SIGTERM)
         for worker in service.workers:
             worker.send_signal(signal.SIGQUIT)
-        with pytest.raises((OSError, HTTPException)):
-            future.result(PATIENCE_S)
+        give_up(futures)
     wait_until(lambda: not living(processes), "all processes have ended")
 
 
-@pytest.mark.parametrize(
-    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT, signal.SIGKILL]
-)
-def test_worker_that_ends_by_a_signal_is_replaced(serve: Serve, number: signal.Signals) -> None:
+def test_worker_that_ends_by_a_signal_is_replaced(serve: Serve) -> None:
     service = serve(WORKERS="1", GRACEFUL_TIMEOUT_S=A_DAY)
-    (worker,) = service.workers
-    with Caller(service.url) as caller:
-        assert caller.ask(ECHO).status == 200
-        worker.send_signal(number)
-        wait_until(lambda: not living([worker]), "the worker has ended")
-    assert ask(service.url, ECHO).body == {"result": 1}
-    assert len(service.workers) == 1
+    for number in ("TERM", "INT", "QUIT", "ABRT", "KILL"):
+        (worker,) = service.workers
+        with Caller(service.url) as caller:
+            assert caller.ask(ECHO).status == 200
+            worker.send_signal(signal.Signals[f"SIG{number}"])
+            gone, _ = psutil.wait_procs([worker], PATIENCE_S)
+            assert gone == [worker], number
+        assert ask(service.url, ECHO).body == {"result": 1}
 
 
-@pytest.mark.parametrize("headers", [{}, FLASK], ids=["plain", "flask"])
-def test_worker_answers_what_it_holds_before_it_ends(serve: Serve, headers: dict[str, str]) -> None:
+def test_worker_answers_what_it_holds_before_it_ends(serve: Serve) -> None:
     service = serve(WORKERS="1", GRACEFUL_TIMEOUT_S=A_DAY)
     (worker,) = service.workers
-    with hanging(service, Call("FaultyModel", ECHO.body, headers)) as (future,):
+    with hanging(service, *BOTH) as futures:
         worker.terminate()
         wait_until(lambda: not listens(worker), "it takes no more")
-    assert future.result().body == {"result": 1}
+    assert [future.result().body for future in futures] == [{"result": 1}] * 2
     wait_until(lambda: not living([worker]), "the worker has ended")
 
 
