@@ -28,7 +28,7 @@ _COMPANIONS = {
     "items": ["prefixItems"],
     "then": ["if"],
 }
-_OF_MEMBERS = {"properties", "patternProperties", "additionalProperties", "propertyNames"}
+_OF_MEMBERS = {"properties", "patternProperties", "additionalProperties"}
 
 
 @dataclass(frozen=True)
@@ -94,11 +94,17 @@ def _inner(
         wrong = (at for at, inner in enumerate(value[: len(part)]) if not judge(inner, part[at]))
         at = next(wrong)
         return value[at], part[at], [at]
-    if keyword in _OF_MEMBERS and value is not False:
+    if value is False:
+        return None
+    if keyword in _OF_MEMBERS:
         return _of_member(schema, keyword, part, judge)
-    if keyword == "items" and value is not False:
+    if keyword == "propertyNames":
+        names = list(part)
+        at = _first_wrong(0, len(names), lambda some: judge({"items": value}, names[some]))
+        return value, names[at], []
+    if keyword == "items":
         first = len(schema.get("prefixItems", []))
-        at = first + _first_wrong(part[first:], lambda some: judge({"items": value}, some))
+        at = _first_wrong(first, len(part), lambda some: judge({"items": value}, part[some]))
         return value, part[at], [at]
     return None
 
@@ -107,11 +113,13 @@ def _of_member(schema: dict[str, Any], keyword: str, part: dict[str, Any], judge
     """Return what the first wrong member of an object breaks."""
     value = schema[keyword]
     alone = _alone(schema, keyword)
-    names = list(part)
-    at = _first_wrong(names, lambda some: judge(alone, {name: part[name] for name in some}))
-    name, member = names[at], part[names[at]]
-    if keyword == "propertyNames":
-        return value, name, []
+    names, members = list(part), list(part.values())
+
+    def right(some: slice) -> bool:
+        return judge(alone, dict(zip(names[some], members[some], strict=True)))
+
+    at = _first_wrong(0, len(names), right)
+    name, member = names[at], members[at]
     if keyword == "properties":
         return value[name], member, [name]
     if keyword == "patternProperties":
@@ -120,15 +128,14 @@ def _of_member(schema: dict[str, Any], keyword: str, part: dict[str, Any], judge
     return value, member, [name]
 
 
-def _first_wrong(whole: list[Any], right: Callable[[list[Any]], bool]) -> int:
-    """Return the index of the first item that makes a list wrong, by halving the list.
+def _first_wrong(start: int, end: int, right: Callable[[slice], bool]) -> int:
+    """Return the index of the first item from start to end that is wrong, by halving the list.
 
     A verdict for each single item would take long.
     """
-    start, end = 0, len(whole)
     while end - start > 1:
         middle = (start + end) // 2
-        if right(whole[start:middle]):
+        if right(slice(start, middle)):
             start = middle
         else:
             end = middle
