@@ -24,7 +24,7 @@ nice -n 19 pytest --ignore=tests/services --ignore=tests/benchmark >tmp/units.lo
 units=$!
 trap 'kill "$units" 2>/dev/null || true' EXIT
 status=0
-pytest --numprocesses 2 --dist loadgroup tests/services || status=$?
+pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder tests/services || status=$?
 pytest tests/benchmark || status=$?
 wait "$units" || status=$?
 cat tmp/units.log

@@ -27,18 +27,6 @@ QUIET = (
 THIS_MACHINE_ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give one process all tests of the installed copy, and the tests of a module to one.
-
-    The first take longest, so that they begin.
-    """
-    for item in items:
-        fixtures = getattr(item, "fixturenames", [])
-        group = "installation" if "installation" in fixtures else item.nodeid.partition("::")[0]
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: "installation" not in getattr(item, "fixturenames", []))
-
-
 @dataclass(frozen=True)
 class Installation:
     """A project that was started once, and how that went."""

@@ -22,7 +22,7 @@ from tests.services.processes import (
     tree,
     wait_until,
 )
-from tests.services.project import Project
+from tests.services.project import Project, copy_project
 from tests.services.raw import Raw, request
 
 BOUNDARY = "abc"
@@ -59,8 +59,11 @@ def _links(process: psutil.Process) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module", params=LANES)
-def uploads(request: pytest.FixtureRequest, fresh_project: Project) -> Iterator[Uploads]:
+def uploads(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Uploads]:
     port = free_port()
+    project = copy_project(tmp_path_factory.mktemp("uploads") / "project")
     with tempfile.TemporaryDirectory() as temporary:
         settings = {
             "PORT": str(port),
@@ -73,9 +76,9 @@ def uploads(request: pytest.FixtureRequest, fresh_project: Project) -> Iterator[
         }
         command = [sys.executable, *GUNICORN]
         environment = clean_environment(**settings)
-        with running(command, port, fresh_project.folder, environment) as server:
+        with running(command, port, project.folder, environment) as server:
             httpx.post(f"{server.url}/v1/CompressModel", trust_env=False)  # Its figures get a file.
-            yield Uploads(server, Path(temporary), fresh_project)
+            yield Uploads(server, Path(temporary), project)
 
 
 @contextmanager
