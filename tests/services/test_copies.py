@@ -52,15 +52,7 @@ class Watched:
         self._before = [*self.compress(files={"the_file": picture_of(100)})]
 
     def compress(self, **request: object) -> tuple[int, int]:
-        """Have pictures compressed; return the peaks of the two above what they had, in bytes.
-
-        The lesser ones of two calls: where the allocator has a hole of the calls before, it may
-        leave that and take more.
-        """
-        (http, replica), (http_again, replica_again) = (self._peaks(**request) for _ in range(2))
-        return min(http, http_again), min(replica, replica_again)
-
-    def _peaks(self, **request: object) -> tuple[int, int]:
+        """Have pictures compressed; return the peaks of the two above what they had, in bytes."""
         watched = (self.http, self.replica)
         for process in watched:
             Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # proc(5): the peak is now.
