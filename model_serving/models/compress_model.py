@@ -94,6 +94,11 @@ def _pixels(picture: Image.Image) -> int:
     return picture.width * picture.height * _frame_count(picture)
 
 
+def _stays_moving(picture: Image.Image, name: str) -> bool:
+    """Tell whether it moves, and the format can."""
+    return name in MOVING and _frame_count(picture) > 1
+
+
 def _frame_count(picture: Image.Image) -> int:
     return getattr(picture, "n_frames", 1)  # Only formats that can move know it.
 
@@ -123,7 +128,7 @@ def _frames(
     source: Image.Image, name: str, max_width: int | None, profile: Profile | None
 ) -> list[Image.Image]:
     """Return the frames upright, in a mode that the format holds, and no wider than wanted."""
-    if name in MOVING and _frame_count(source) > 1:
+    if _stays_moving(source, name):
         size, frames = source.size, []
         for frame in ImageSequence.Iterator(source):
             if frame.size != size:  # A later frame of a GIF may be larger, and was not counted.
@@ -159,7 +164,7 @@ def _options(
         options["progressive"] = True
     if profile is not None and profile.is_held_by(name):
         options["icc_profile"] = profile.data
-    if name in MOVING and _frame_count(source) > 1:
+    if _stays_moving(source, name):
         loop = source.info.get("loop", 1)
         # A GIF without it plays once; what a GIF calls 1 is once more.
         plays_once = loop == 1 and not (source.format == "GIF" and "loop" in source.info)
