@@ -37,9 +37,7 @@ def free_address(host: str, port: str) -> str:
         try:
             check_address(tried)
         except ConfigError as error:
-            is_taken = isinstance(error.__cause__, OSError) and (
-                error.__cause__.errno == errno.EADDRINUSE
-            )
+            is_taken = getattr(error.__cause__, "errno", None) == errno.EADDRINUSE
             if not is_taken or number == ports[-1]:
                 raise
         else:
