@@ -165,6 +165,7 @@ def test_worker_that_ends_by_a_signal_is_replaced(serve: Serve) -> None:
             gone, _ = psutil.wait_procs([worker], PATIENCE_S)
             assert gone == [worker], number
         assert ask(service.url, ECHO).body == {"result": 1}
+        assert len(service.workers) == 1
 
 
 def test_worker_answers_what_it_holds_before_it_ends(serve: Serve) -> None:
