@@ -25,9 +25,7 @@ EXAMPLES = [
 
 
 @pytest.fixture(scope="module")
-def faulty(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[FaultyService]:
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyService]:
     project = faulty_copy(tmp_path_factory.mktemp("batching"), [*SHIPPED, "FaultyModel"])
     with faulty_service(project) as service:
         yield service

@@ -20,9 +20,7 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="module")
-def faulty(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[FaultyService]:
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyService]:
     project = faulty_copy(
         tmp_path_factory.mktemp("containment"),
         [*FAST, "FaultyModel", "HangingModel"],

@@ -21,9 +21,7 @@ CALL = Call("SlowModel", {"do": "echo", "value": 1})
 
 
 @pytest.fixture(scope="module")
-def faulty(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[FaultyService]:
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyService]:
     project = faulty_copy(
         tmp_path_factory.mktemp("overload"), [*FAST, *FAULTY], {"slow_model": SLOW}
     )

@@ -144,7 +144,7 @@ def faulty_copy(
 
 @contextmanager
 def faulty_service(project: Project, **settings: str) -> Iterator[FaultyService]:
-    """Run a copy, by the interpreter of an installed one, until the end of the block."""
+    """Run a copy, by the interpreter of the tests, until the end of the block."""
     port = free_port()
     environment = clean_environment(**{"WORKERS": "2"} | settings | {"PORT": str(port)})
     command = [sys.executable, *GUNICORN]
