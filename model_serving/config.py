@@ -1,7 +1,7 @@
 """The settings: one typed table, read once at the start.
 
 Precedence: command line > environment (in capitals) > ``conf/serving.conf`` > default.
-``python -m model_serving.config [key]`` prints what is in force.
+``python -m model_serving.config [key]`` prints what is in force; secrets only by their keys.
 """
 
 import configparser
@@ -14,13 +14,15 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from model_serving.conversion import typed
+from model_serving.conversion import shown, typed
 from model_serving.errors import ConfigError
 from model_serving.place import ROOT
 
 CONF_DIR = ROOT / "conf"
 
 Origin = Annotated[str, Meta(pattern=r"^(\*|https?://[A-Za-z0-9.:-]+)$")]
+# What is never shown: a key of JSON Schema says so.
+SECRET = {"writeOnly": True}
 RuntimeName = Literal["processes", "in-process"]
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 
@@ -117,6 +119,54 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     assets_keep_s: Annotated[
         float, Meta(ge=0, description="How long a result file is kept even then.")
     ] = 3600.0
+    database_url: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            extra_json_schema=SECRET,
+            description="Database of the jobs: SQLite in a file, from the project's folder, or "
+            "`postgresql://user:password@host/name`.",
+        ),
+    ] = "sqlite:///data/jobs.db"
+    broker_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(filesystem://|(rediss?|amqps?)://.+)$",
+            extra_json_schema=SECRET,
+            description="What tells workers of jobs: `filesystem://` is a folder in `data/`; "
+            "several machines need `redis://host` or `amqp://host`.",
+        ),
+    ] = "filesystem://"
+    max_jobs: Annotated[
+        int, Meta(ge=1, description="Most jobs queued or running; one more gets 429.")
+    ] = 1000
+    max_job_attempts: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=100,
+            description="How often a part of a job is begun, by workers that died with it, before "
+            "the job fails.",
+        ),
+    ] = 3
+    jobs_max_age_s: Annotated[
+        float,
+        Meta(
+            gt=0, description="How long a job is kept after its end, with its result and its files."
+        ),
+    ] = 7 * 86_400.0
+    callback_secret: Annotated[
+        str,
+        Meta(
+            pattern=r"^(.{16,})?$",
+            extra_json_schema=SECRET,
+            description="What callbacks are signed with, the same on all machines. Without it a "
+            "job with a `callback_url` is refused.",
+        ),
+    ] = ""
+    callback_private: Annotated[
+        bool, Meta(description="Let callbacks go to private and loopback addresses too.")
+    ] = False
     start_timeout_s: Annotated[Seconds, Meta(description="How long a model may take to load.")] = (
         120.0
     )
@@ -182,12 +232,13 @@ def read_sections(path: Path, known: set[str]) -> dict[str, dict[str, str]]:
 
 def _print_settings(keys: list[str]) -> None:
     settings = msgspec.structs.asdict(load_config())
+    schemas = msgspec.json.schema(Config)["$defs"]["Config"]["properties"]
     for key in keys or settings:
         if key not in settings:
             raise ConfigError(f"unknown setting {key!r}; known are {', '.join(settings)}")
         value = settings[key]
         text = ",".join(value) if isinstance(value, tuple) else str(value)
-        print(text if keys else f"{key} = {text}")
+        print(text if keys else f"{key} = {shown(text, schemas[key])}")
 
 
 if __name__ == "__main__":

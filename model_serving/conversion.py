@@ -44,8 +44,14 @@ def parse(text: str, kind: Any, key: str, source: str) -> Any:
         return msgspec.convert(words, kind, strict=False, dec_hook=_path)
     except msgspec.ValidationError:
         raise ConfigError(
-            f"{key} = {text!r} (from {source}): allowed is {allowed_words(allowed)}"
+            f"{key} = {shown(repr(text), allowed)} (from {source}): "
+            f"allowed is {allowed_words(allowed)}"
         ) from None
+
+
+def shown(text: str, schema: Mapping[str, Any]) -> str:
+    """Return the text of a setting as anybody may see it: not that of a secret."""
+    return "***" if text and "writeOnly" in schema else text
 
 
 def _path(_: type, name: str) -> Path:

@@ -8,9 +8,9 @@ from typing import Any
 import orjson
 from gunicorn.app.wsgiapp import WSGIApplication
 
-from model_serving.app import models_in_processes
 from model_serving.config import load_config
 from model_serving.errors import ConfigError
+from model_serving.served import models_in_processes
 from model_serving.serving import ModelSpecification
 from model_serving.serving.agreement import difference
 from model_serving.serving.plan import ModelPlan

@@ -6,12 +6,18 @@
     ├── BadRequest              400
     │   ├── NoJSONObject
     │   └── InvalidBody
+    ├── NoJob                   404
+    ├── NoResult                409
     ├── TooLarge                413
+    ├── KeyReused               422
     ├── CallerLeft              499
     ├── ModelFailed             500
     ├── Unavailable             503       has a time after which to call again
     │   ├── ModelNotReady
     │   ├── Overloaded
+    │   ├── TooManyJobs         429
+    │   ├── RecordFailed
+    │   ├── EngineFailed
     │   └── StorageFailed
     ├── DeadlineExceeded        504
     └── StorageFull             507
@@ -61,11 +67,32 @@ class InvalidBody(BadRequest):
     default_message = "The body is not valid"
 
 
+class NoJob(ServiceError):
+    """No job has the id that a caller gave."""
+
+    status = 404
+    default_message = "There is no job of this id, or no longer"
+
+
+class NoResult(ServiceError):
+    """The job has no result, or none yet."""
+
+    status = 409
+    default_message = "The job has no result"
+
+
 class TooLarge(ServiceError):
     """The request holds more than is allowed."""
 
     status = 413
     default_message = "The request is too large"
+
+
+class KeyReused(ServiceError):
+    """The idempotency key belongs to a job of another request."""
+
+    status = 422
+    default_message = "The Idempotency-Key was used for another request"
 
 
 class ModelFailed(ServiceError):
@@ -104,10 +131,29 @@ class Overloaded(Unavailable):
     default_message = "Too many requests"
 
 
+class TooManyJobs(Unavailable):
+    """There are as many jobs queued or running as are allowed."""
+
+    status = 429
+    default_message = "Too many jobs"
+
+
+class RecordFailed(Unavailable):
+    """The database of jobs cannot be used. The cause is logged."""
+
+    default_message = "The job database is not available"
+
+
 class StorageFailed(Unavailable):
     """A file of the answer cannot be kept, or a kept one not be read. The cause is logged."""
 
     default_message = "The storage of result files is not available"
+
+
+class EngineFailed(Unavailable):
+    """The broker of jobs cannot be reached. The cause is logged."""
+
+    default_message = "The job broker is not available"
 
 
 class DeadlineExceeded(ServiceError):
@@ -118,7 +164,7 @@ class DeadlineExceeded(ServiceError):
 
 
 class StorageFull(ServiceError):
-    """There is no room for a file, of the request or of its answer."""
+    """There is no room for a file, of the request or of its answer, or for a job."""
 
     status = 507
     default_message = "There is no room for files"

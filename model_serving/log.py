@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import cast
 
 from model_serving.config import CONF_DIR, Config
-from model_serving.place import ROOT
+from model_serving.place import NODE_VARIABLE, ROOT
 
-LOG_FILE_NAME = "service.log"
 DELAY_S = 0.05
 
 
@@ -161,6 +160,11 @@ class LineFormatter(logging.Formatter):
         return text
 
 
+def log_path(config: Config) -> Path:
+    """Return the log file of the service or the node to which this process belongs."""
+    return ROOT / config.log_dir / f"{os.environ.get(NODE_VARIABLE, 'service')}.log"
+
+
 def configure_logging(
     config: Config,
     conf_file: Path = CONF_DIR / "logging.conf",
@@ -172,7 +176,7 @@ def configure_logging(
     ``in_background`` spares the threads that log the writing; it does not survive a fork. Of the
     processes that share the file, one ``rotates`` it.
     """
-    path = ROOT / config.log_dir / LOG_FILE_NAME
+    path = log_path(config)
     unwritable = _why_unwritable(path)
     dropped = {"file"} if unwritable else set()
     if not (config.log_console or unwritable):

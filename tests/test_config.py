@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import msgspec
@@ -75,6 +78,26 @@ def test_config_error_names_key_value_source_and_what_is_allowed(
         load_config(environ={key: value}, conf_dir=tmp_path)
     expected = f"{key.lower()} = {value!r} (from the environment): allowed is {allowed}"
     assert str(raised.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("BROKER_URL", "redis:/me:secret@host"), ("CALLBACK_SECRET", "secret")],
+)
+def test_config_error_does_not_show_a_secret(tmp_path: Path, key: str, value: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load_config(environ={key: value}, conf_dir=tmp_path)
+    assert f"{key.lower()} = *** (from the environment): allowed is text" in str(raised.value)
+    assert "secret" not in str(raised.value).replace("callback_secret", "")
+
+
+def test_printed_settings_show_no_secret() -> None:
+    secrets = {"DATABASE_URL": "postgresql://me:hidden@host/db", "CALLBACK_SECRET": "hidden" * 4}
+    command = [sys.executable, "-m", "model_serving.config"]
+    environ = os.environ | secrets
+    told = subprocess.check_output(command, cwd=ROOT, env=environ, text=True)
+    assert "hidden" not in told
+    assert "callback_secret = ***\n" in told
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,20 @@
 They are kept by content address, in a folder or in a bucket, until a sweep finds them too old.
 """
 
-from model_serving.files.assets import SWEEP_S, URL, Assets, File, example_url, open_assets
+from model_serving.files.assets import (
+    JOBS,
+    SWEEP_S,
+    URL,
+    Assets,
+    File,
+    example_url,
+    open_assets,
+    open_job_assets,
+)
 from model_serving.files.store import NAME, Opened, Store, storing
 
 __all__ = [
+    "JOBS",
     "NAME",
     "SWEEP_S",
     "URL",
@@ -16,5 +26,6 @@ __all__ = [
     "Store",
     "example_url",
     "open_assets",
+    "open_job_assets",
     "storing",
 ]

@@ -18,6 +18,7 @@ from model_serving.files.store import NAME, Keeping, Store
 from model_serving.place import ROOT
 
 URL = "/assets"  # where the service itself answers them
+JOBS = "jobs"  # The folder of those that live as long as the jobs that made them.
 SWEEP_S = 60.0  # How often to sweep.
 
 _log = logging.getLogger("service")
@@ -100,9 +101,24 @@ def open_assets(config: Config, sweeps: bool = False) -> Assets:
             f"assets_keep_s = {config.assets_keep_s:g}: at most assets_max_age_s is allowed, "
             f"which is {config.assets_max_age_s:g}"
         )
-    place = config.assets_dir
-    store = Bucket(place, keeping) if place.startswith(SCHEME) else Folder(ROOT / place, keeping)
-    return Assets(store, config.assets_url, sweeps)
+    return Assets(_store(config.assets_dir, keeping), config.assets_url, sweeps)
+
+
+def open_job_assets(config: Config, max_age_s: float = math.inf) -> Assets:
+    """Return the result files of jobs, apart from the others, whose bounds are not theirs.
+
+    A sweep removes what is older than ``max_age_s``.
+
+    Raises:
+        ConfigError: they cannot be kept there.
+    """
+    place = f"{config.assets_dir.rstrip('/')}/{JOBS}"
+    store = _store(place, Keeping(max_age_s, math.inf, max_age_s))
+    return Assets(store, f"{config.assets_url.rstrip('/')}/{JOBS}")
+
+
+def _store(place: str, keeping: Keeping) -> Store:
+    return Bucket(place, keeping) if place.startswith(SCHEME) else Folder(ROOT / place, keeping)
 
 
 def _file(value: object) -> File:

@@ -12,6 +12,7 @@ from typing import Any, NotRequired, TypedDict
 from PIL import ExifTags, Image, ImageOps, ImageSequence
 
 from model_serving.files import File
+from model_serving.memory import give_back_large_blocks
 from model_serving.models.picture_colours import Profile, in_colours
 from model_serving.models.picture_parts import is_bare
 from model_serving.serving.model import InvalidInstance, Model
@@ -56,6 +57,7 @@ class CompressModel(Model):
         The picture that exceeds them is not decoded.
         """
         self._max_pixels = max_pixels
+        give_back_large_blocks()
 
     def predict(self, instances: list[Wish]) -> list[list[dict[str, Any]] | InvalidInstance]:
         """Return for each instance what became of its pictures, in their order."""

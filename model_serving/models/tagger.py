@@ -35,7 +35,7 @@ class Tagger:
         # jieba would keep a cache in the machine's shared /tmp, and load whatever stands there.
         with tempfile.TemporaryDirectory() as private:
             jieba.dt.tmp_dir = private
-            self._posseg.initialize()
+            jieba.dt.initialize()
 
     def tag(self, text: str) -> Iterator[Token]:
         """Split the whole text into tokens; white space and punctuation are tokens too."""

@@ -8,8 +8,8 @@ Four kinds of processes meet here, and ``docs/serving-core.md`` tells why::
 
     gunicorn's master   supervision
     supervisor          supervisor → generation → slot → child
-    replica             replica → connection, batching → model
-    HTTP worker         process_runtime → admission, client → registry
+    replica             replica → batch_loop → connection, batching → pace, model
+    HTTP worker, jobs   process_runtime → admission, client → registry
 
 They share ``wire``, ``plan``, ``status`` and ``run_dir``. What is imported here is
 imported by every replica, so it is little.

@@ -5,6 +5,7 @@ It lives on an event loop. Frames that are ready together leave in one write, or
 
 import asyncio
 import itertools
+import math
 import socket
 import time
 from typing import Any, cast
@@ -17,6 +18,7 @@ from model_serving.serving.wire import (
     Cancel,
     FrameReader,
     Outcome,
+    Priority,
     Question,
     ReplicaGone,
     encode,
@@ -121,7 +123,7 @@ class _Link(asyncio.Protocol):
             self._flush()
 
     def _flush(self) -> None:
-        if self._transport is not None and self._unsent:
+        if self._transport is not None and self.is_open and self._unsent:
             unsent, self._unsent, self._unsent_frames = self._unsent, bytearray(), 0
             self._transport.write(unsent)
 
@@ -138,17 +140,20 @@ class Client:
         self._numbers = itertools.count()
         self._loop = asyncio.get_running_loop()
 
-    async def ask(self, instance: Any, deadline_s: float) -> Answer:
+    async def ask(
+        self, instance: Any, deadline_s: float, priority: Priority = Priority.FOREGROUND
+    ) -> Answer:
         """Return the answer to one instance; a task that is cancelled takes its question back.
 
         A question whose replica dies is asked again, alone. Only one that was alone with a replica
-        when that died is given up. ``deadline_s`` is when to give up, by ``time.monotonic``.
+        when that died is given up. ``deadline_s`` is when to give up, by ``time.monotonic``; it may
+        be infinite.
 
         Raises:
             DeadlineExceeded, ModelNotReady, Overloaded: there is no answer.
             ModelFailed: the instance killed a replica on its own.
         """
-        question = Question(next(self._numbers), 0.0, deadline_s, False, instance)
+        question = Question(next(self._numbers), 0.0, deadline_s, False, instance, priority)
         try:
             while True:
                 try:
@@ -183,7 +188,8 @@ class Client:
         return None
 
     async def _coming_link(self, deadline_s: float) -> _Link:
-        async with asyncio.timeout(deadline_s - time.monotonic()):
+        left_s = deadline_s - time.monotonic()
+        async with asyncio.timeout(left_s if left_s < math.inf else None):
             while True:
                 await self._registry.change()
                 if link := self._link():

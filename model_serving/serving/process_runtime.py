@@ -1,6 +1,8 @@
 """The runtime of the HTTP workers: models in processes of their own, asked over their sockets."""
 
 import asyncio
+import math
+import os
 import threading
 import time
 from collections.abc import Coroutine, Iterable, Mapping
@@ -25,7 +27,7 @@ from model_serving.serving.registry import Registry
 from model_serving.serving.run_dir import RunDir
 from model_serving.serving.runtime import Leave, ModelState
 from model_serving.serving.specification import ModelSpecification
-from model_serving.serving.wire import Answer, Outcome
+from model_serving.serving.wire import Answer, Outcome, Priority
 
 
 class ProcessRuntime:
@@ -43,8 +45,9 @@ class ProcessRuntime:
     ) -> None:
         """Use the replicas; ``workers`` processes like this one share their queues."""
         # The descriptor stays open: it tells the supervisor that the generation is used.
-        number, self._usage = run_dir.use_current()
-        self._folder = run_dir.generation(number)
+        self._number, self._usage = run_dir.use_current()
+        self._run_dir = run_dir
+        self._folder = run_dir.generation(self._number)
         settings = {spec.name: spec.conf.serving for spec in specifications}
         self._timeouts_s = {name: serving.timeout_s for name, serving in settings.items()}
         self._shares = shares(
@@ -59,6 +62,25 @@ class ProcessRuntime:
         self._loop = asyncio.get_running_loop()
         self._registry = Registry(self._folder, self._timeouts_s)
         self._clients = {name: Client(name, self._registry) for name in self._timeouts_s}
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop on which it works."""
+        return self._loop
+
+    @property
+    def is_current(self) -> bool:
+        """Whether no newer generation has taken over; who keeps an old one keeps its replicas."""
+        return self._run_dir.current() == self._number
+
+    async def close(self) -> None:
+        """Hang up, and use the generation no more; the end of a process does the same."""
+        for client in self._clients.values():
+            client.close()
+        if self._registry is not None:
+            self._registry.close()
+        await asyncio.sleep(0)  # The transports close in the loop's next round.
+        os.close(self._usage)
 
     def open_in_background(self) -> None:
         """Work on a loop in a thread of its own, which ends with the process."""
@@ -78,9 +100,19 @@ class ProcessRuntime:
         return Context().run(ask).result()
 
     async def ask(
-        self, name: str, instance: Any, timeout_s: float | None = None, in_thread: bool = False
+        self,
+        name: str,
+        instance: Any,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.FOREGROUND,
+        *,
+        in_thread: bool = False,
     ) -> Any:
-        """Return the prediction as ``predict`` does, on the loop; whoever leaves is cancelled."""
+        """Return the prediction, on the loop; see ``Runtime.ask``."""
+        if priority is not Priority.FOREGROUND:
+            deadline_s = math.inf if timeout_s is None else time.monotonic() + timeout_s
+            answer = await self._clients[name].ask(instance, deadline_s, priority)
+            return _prediction_of(name, answer)
         limit_s = self._timeouts_s[name]
         deadline_s = time.monotonic() + min(limit_s, timeout_s or limit_s)
         share = self._shares[name]

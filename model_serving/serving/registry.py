@@ -5,18 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from inotify_simple import INotify, flags
-
 from model_serving.serving.run_dir import FAILURE_NAME, GenerationDir
-
-_CHANGES = (
-    flags.CREATE
-    | flags.CLOSE_WRITE
-    | flags.MOVED_TO
-    | flags.MOVED_FROM
-    | flags.DELETE
-    | flags.DELETE_SELF
-)
+from model_serving.serving.watch import FolderWatch
 
 
 @dataclass(frozen=True)
@@ -32,15 +22,12 @@ class Registry:
 
     def __init__(self, folder: GenerationDir, names: Iterable[str]) -> None:
         """Watch the folder from the running loop."""
-        self._notify = INotify(nonblocking=True)
         self._folders = {name: folder.sockets(name) for name in names}
-        self._watches = {
-            self._notify.add_watch(path, _CHANGES): name for name, path in self._folders.items()
-        }
+        self._watch = FolderWatch(self._folders.values())
         self._listings = {name: _listing(path) for name, path in self._folders.items()}
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._notify.fileno(), self._read)
+        self._loop.add_reader(self._watch.fileno(), self._read)
 
     def listing(self, name: str) -> Listing:
         """Return the newest listing of a model; any thread may ask."""
@@ -52,12 +39,13 @@ class Registry:
 
     def close(self) -> None:
         """Watch no more."""
-        self._loop.remove_reader(self._notify.fileno())
-        self._notify.close()
+        self._loop.remove_reader(self._watch.fileno())
+        self._watch.close()
 
     def _read(self) -> None:
-        names = {self._watches.get(event.wd) for event in self._notify.read(timeout=0)} - {None}
-        self._listings |= {name: _listing(self._folders[name]) for name in names if name}
+        folders = self._watch.changed()
+        names = [name for name, path in self._folders.items() if path in folders]
+        self._listings |= {name: _listing(self._folders[name]) for name in names}
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 

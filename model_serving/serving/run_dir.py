@@ -4,6 +4,7 @@
 
     /tmp/model-serving-x1y2z3/      mode 0700
         status.json                 what the supervisor knows
+        jobs.json                   what the worker of jobs knows
         metrics/                    of all processes
         current -> 2                the generation that a new HTTP worker takes
         2/                          a generation: one version of the code, settings and weights
@@ -89,6 +90,11 @@ class RunDir:
     def status(self) -> Path:
         """The file of what the supervisor knows."""
         return self.path / "status.json"
+
+    @property
+    def jobs(self) -> Path:
+        """The file of what the worker of jobs knows."""
+        return self.path / "jobs.json"
 
     @property
     def metrics(self) -> Path:

@@ -7,7 +7,6 @@ process that answers HTTP: for ``python main.py``, for tests and for hosts too s
 
 import asyncio
 import logging
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -25,6 +24,8 @@ from model_serving.errors import (
 from model_serving.serving.model import InvalidInstance, Model, predict_batch
 from model_serving.serving.specification import ModelSpecification
 from model_serving.serving.status import State
+from model_serving.serving.turn import Turn
+from model_serving.serving.wire import Priority
 
 Leave = Callable[[], Awaitable[object]]
 Publish = Callable[[object], str]
@@ -67,8 +68,19 @@ class Runtime(Protocol):
             Overloaded: too many requests are in flight.
         """
 
-    async def ask(self, name: str, instance: Any, timeout_s: float | None = None) -> Any:
-        """Return the prediction as ``predict`` does, to a task, which is cancelled to leave."""
+    async def ask(
+        self,
+        name: str,
+        instance: Any,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.FOREGROUND,
+    ) -> Any:
+        """Return the prediction as ``predict`` does, to a task, which is cancelled to leave.
+
+        What is not of the foreground is predicted when nobody of the foreground waits. It waits as
+        long as it must, unless ``timeout_s`` is given, and is never refused: whoever asks bounds
+        how much is in flight.
+        """
 
     async def open(self) -> None:
         """Work on the running event loop from now on."""
@@ -86,9 +98,12 @@ class _Slot:
     model: Model | None = None
     state: ModelState = ModelState("loading")
     # A model is called by one thread at a time, as it is in a process of its own.
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    # Tasks wait for a thread of the model's own, so that they keep no other model from predicting.
-    thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    turn: Turn = field(default_factory=Turn)
+    # Tasks wait for a thread of the model's own, so that they keep no other model from predicting;
+    # there is one for each priority.
+    threads: tuple[ThreadPoolExecutor, ...] = field(
+        default_factory=lambda: tuple(ThreadPoolExecutor(1) for _ in Priority)
+    )
 
 
 class InProcessRuntime:
@@ -134,15 +149,25 @@ class InProcessRuntime:
         leave: Leave | None = None,
     ) -> Any:
         """Return the prediction for one instance; see ``Runtime.predict``."""
+        limit_s = self._slots[name].timeout_s
+        return self._predict(name, instance, min(limit_s, timeout_s or limit_s))
+
+    def _predict(
+        self,
+        name: str,
+        instance: Any,
+        limit_s: float | None,
+        priority: Priority = Priority.FOREGROUND,
+    ) -> Any:
         slot = self._slots[name]
         if slot.model is None:
             raise ModelNotReady(f"{name} is not ready")
-        if not slot.lock.acquire(timeout=min(slot.timeout_s, timeout_s or slot.timeout_s)):
+        if not slot.turn.take(limit_s, priority):
             raise DeadlineExceeded(f"{name} did not answer in time")
         try:
             prediction = predict_batch(slot.model, [instance])[0]
         finally:
-            slot.lock.release()
+            slot.turn.give()
         if isinstance(prediction, InvalidInstance):
             raise BadRequest(prediction.reason)
         try:
@@ -150,15 +175,22 @@ class InProcessRuntime:
         except (TypeError, ValueError, OverflowError, RecursionError) as error:
             raise ModelFailed from error
 
-    async def ask(self, name: str, instance: Any, timeout_s: float | None = None) -> Any:
-        """Return the prediction as ``predict`` does; what has not begun is taken back."""
-        slot = self._slots[name]
-        limit_s = min(slot.timeout_s, timeout_s or slot.timeout_s)
+    async def ask(
+        self,
+        name: str,
+        instance: Any,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.FOREGROUND,
+    ) -> Any:
+        """Return the prediction; see ``Runtime.ask``. What has not begun is taken back."""
+        slot, limit_s = self._slots[name], timeout_s
+        if priority is Priority.FOREGROUND:
+            limit_s = min(slot.timeout_s, timeout_s or slot.timeout_s)
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(limit_s):
                 return await loop.run_in_executor(
-                    slot.thread, self.predict, name, instance, limit_s
+                    slot.threads[priority], self._predict, name, instance, limit_s, priority
                 )
         except TimeoutError:
             raise DeadlineExceeded(f"{name} did not answer in time") from None
@@ -191,9 +223,15 @@ class CombinedRuntime:
         """Return the prediction for one instance; see ``Runtime.predict``."""
         return self._runtimes[name].predict(name, instance, timeout_s, leave)
 
-    async def ask(self, name: str, instance: Any, timeout_s: float | None = None) -> Any:
-        """Return the prediction as ``predict`` does."""
-        return await self._runtimes[name].ask(name, instance, timeout_s)
+    async def ask(
+        self,
+        name: str,
+        instance: Any,
+        timeout_s: float | None = None,
+        priority: Priority = Priority.FOREGROUND,
+    ) -> Any:
+        """Return the prediction; see ``Runtime.ask``."""
+        return await self._runtimes[name].ask(name, instance, timeout_s, priority)
 
     async def open(self) -> None:
         """Work on the running event loop from now on."""

@@ -51,6 +51,8 @@ class Slot:
         if self._child is not None and self.status.state != "ready":
             await self.leave()  # It was to report to a supervisor that is no more.
             self._child = None
+        if self._child is None:  # It may have died between two supervisors.
+            self._unpublish(self.status.pid)
         delay_s = FIRST_DELAY_S
         while True:
             try:
@@ -68,7 +70,7 @@ class Slot:
                 delay_s = FIRST_DELAY_S
                 reason = await child.ended()
                 self._log.error("replica %d (pid %d) %s", self.status.index, child.pid, reason)
-                self._unpublish(child)
+                self._unpublish(child.pid)
                 self._note("loading", reason)
             self._child = None
             self.status.restarts += 1
@@ -76,7 +78,7 @@ class Slot:
     async def leave(self) -> None:
         """End the replica, which nobody uses any more."""
         if self._child is not None:
-            self._unpublish(self._child)
+            self._unpublish(self._child.pid)
             is_ready = self.status.state == "ready"
             await self._child.end(LEAVE if is_ready else signal.SIGKILL, GRACE_S)
 
@@ -111,7 +113,7 @@ class Slot:
         if error := await self._error_of(child):
             await child.end(signal.SIGKILL, GRACE_S)
             raise NotLoaded(error)
-        hidden.rename(self._published(child))
+        hidden.rename(self._published(child.pid))
         return child
 
     async def _error_of(self, child: Child) -> str | None:
@@ -125,11 +127,11 @@ class Slot:
             return f"it did not report within {self._start_timeout_s:g} s"
         return report.error or await self._check(self._plan, report.predictions)
 
-    def _published(self, child: Process) -> Path:
-        return self._folder / f"{self.status.index}.{child.pid}"
+    def _published(self, pid: int) -> Path:
+        return self._folder / f"{self.status.index}.{pid}"
 
-    def _unpublish(self, child: Process) -> None:
-        self._published(child).unlink(missing_ok=True)
+    def _unpublish(self, pid: int) -> None:
+        self._published(pid).unlink(missing_ok=True)
 
     def _note(self, state: State, error: str | None = None) -> None:
         failure = self._folder / FAILURE_NAME

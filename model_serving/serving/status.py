@@ -41,12 +41,20 @@ class ReloadStatus(msgspec.Struct):
     error: str | None = None
 
 
+class CompanionStatus(msgspec.Struct):
+    """The program beside the replicas."""
+
+    pid: int = 0
+    restarts: int = 0
+
+
 class Status(msgspec.Struct):
     """All of it."""
 
     current: int
     generations: list[GenerationStatus] = []
     reload: ReloadStatus = msgspec.field(default_factory=ReloadStatus)
+    companion: CompanionStatus = msgspec.field(default_factory=CompanionStatus)
 
     def generation(self, number: int) -> GenerationStatus:
         """Return what is known of a generation."""

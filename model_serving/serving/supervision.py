@@ -24,9 +24,13 @@ class Supervision:
     other end closes with the process.
     """
 
-    def __init__(self, catalogue: str) -> None:
-        """Make the run folder, announce it to the processes below, and start."""
-        self._catalogue = catalogue
+    def __init__(self, catalogue: str, companion: str = "", output: int | None = None) -> None:
+        """Make the run folder, announce it to the processes below, and start.
+
+        ``output`` is a file for what they print; then they have no part in this one's terminal.
+        """
+        self._modules = catalogue, companion
+        self._output = output
         self._run_dir = RunDir.create()
         self._lock = self._run_dir.lock()
         self._reader, self._writer = os.pipe()
@@ -66,11 +70,15 @@ class Supervision:
     def _start(self) -> None:
         self._started_s = time.monotonic()
         module = "model_serving.serving.supervisor"
-        arguments = [str(self._run_dir.path), self._catalogue, str(self._reader)]
+        catalogue, companion = self._modules
+        arguments = [str(self._run_dir.path), catalogue, str(self._reader), companion]
         process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=self._output is not None,
             pass_fds=[self._reader],
         )
         self._pidfd = os.pidfd_open(process.pid)

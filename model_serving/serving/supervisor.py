@@ -17,6 +17,8 @@ from pathlib import Path
 from model_serving.config import load_config
 from model_serving.files import SWEEP_S, open_assets
 from model_serving.log import configure_logging, rotate
+from model_serving.place import PLACE_VARIABLE
+from model_serving.serving.companion import Companion
 from model_serving.serving.generation import Generation, Refused
 from model_serving.serving.run_dir import RunDir
 from model_serving.serving.slot import LAST_DELAY_S
@@ -29,8 +31,14 @@ _log = logging.getLogger("supervisor")
 class Supervisor:
     """Keeps the current generation running, and brings in new ones."""
 
-    def __init__(self, run_dir: RunDir, catalogue: str, lifeline: int) -> None:
-        """Prepare; ``lifeline`` is a pipe that ends when gunicorn's master does."""
+    def __init__(
+        self, run_dir: RunDir, catalogue: str, lifeline: int, companion: Companion | None = None
+    ) -> None:
+        """Prepare; ``lifeline`` is a pipe that ends when gunicorn's master does.
+
+        ``companion`` runs beside the replicas, and is renewed with them.
+        """
+        self._companion = companion
         self._run_dir = run_dir
         self._catalogue = catalogue
         self._lifeline = lifeline
@@ -50,7 +58,10 @@ class Supervisor:
             group.create_task(self._work(group))
             await master_gone.wait()
             loop.remove_reader(self._lifeline)
-            await asyncio.gather(*(generation.leave() for generation in self._generations.values()))
+            leaving = [generation.leave() for generation in self._generations.values()]
+            if self._companion is not None:
+                leaving.append(self._companion.leave())
+            await asyncio.gather(*leaving)
             self._run_dir.remove()
             sys.exit()
 
@@ -58,6 +69,8 @@ class Supervisor:
         await self._take_over(group)
         if self._status.current not in self._generations:
             await self._start(group)
+        if self._companion is not None:
+            group.create_task(self._companion.run(self._status.companion, self._changed))
         while True:
             await self._reload.wait()
             self._reload.clear()
@@ -114,6 +127,8 @@ class Supervisor:
             self._run_dir.make_current(new.status.number)
             self._status.current = new.status.number
             os.kill(self._master, signal.SIGHUP)  # It replaces the HTTP workers.
+            if self._companion is not None:
+                self._companion.renew()
             self._retiring.append(group.create_task(self._retire(old)))
             _log.info("reload %d: the new version serves", reload.number)
         reload.is_running = False
@@ -144,20 +159,21 @@ class Supervisor:
             _log.error("cannot write the status: %s", error)
 
 
-def main(run_dir: str, catalogue: str, lifeline: str) -> None:
+def main(run_dir: str, catalogue: str, lifeline: str, companion: str = "") -> None:
     """Supervise the models of the service that uses this folder."""
     for number in (signal.SIGINT, signal.SIGTERM):
         # Terminals and platforms send these to all processes; HTTP workers still need the replicas.
         signal.signal(number, signal.SIG_IGN)
     configure_logging(load_config())
-    asyncio.run(_run(RunDir(Path(run_dir)), catalogue, int(lifeline)))
+    asyncio.run(_run(RunDir(Path(run_dir)), catalogue, int(lifeline), companion))
 
 
-async def _run(run_dir: RunDir, catalogue: str, lifeline: int) -> None:
+async def _run(run_dir: RunDir, catalogue: str, lifeline: int, companion: str) -> None:
     rotating = asyncio.create_task(_rotate_log())
     # A folder or bucket that hangs must not keep the supervisor from ending.
     threading.Thread(target=_sweep_assets, daemon=True).start()
-    await Supervisor(run_dir, catalogue, lifeline).run()
+    beside = Companion(companion, {PLACE_VARIABLE: "jobs-0"}) if companion else None
+    await Supervisor(run_dir, catalogue, lifeline, beside).run()
     rotating.cancel()
 
 

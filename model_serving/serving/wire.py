@@ -15,6 +15,14 @@ HEADER_BYTES = 4
 Frame = TypeVar("Frame")
 
 
+class Priority(IntEnum):
+    """Who goes first: synchronous callers, then jobs, which take what these leave idle."""
+
+    FOREGROUND = 0
+    HIGH = 1
+    LOW = 2
+
+
 class Question(msgspec.Struct, array_like=True, tag=1):
     """From a caller: predict ``instance``.
 
@@ -27,6 +35,7 @@ class Question(msgspec.Struct, array_like=True, tag=1):
     deadline_s: float
     alone: bool
     instance: Any
+    priority: Priority = Priority.FOREGROUND
 
 
 class Cancel(msgspec.Struct, array_like=True, tag=2):

@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,10 @@ class ObedientModel(Model):
                 return [argument for _, argument in instances]
             case "pid":
                 return os.getpid()
+            case "burn":
+                end_s = time.thread_time() + argument
+                while time.thread_time() < end_s:
+                    pass
             case "refuse":
                 return InvalidInstance(argument)
             case "object":

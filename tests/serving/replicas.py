@@ -16,7 +16,7 @@ from model_serving.model_conf import ModelConf, ServingSettings
 from model_serving.place import PLACE_VARIABLE, ROOT
 from model_serving.serving.connection import READ_BYTES
 from model_serving.serving.plan import Order, Report
-from model_serving.serving.wire import Answer, Cancel, FrameReader, Question, encode
+from model_serving.serving.wire import Answer, Cancel, FrameReader, Priority, Question, encode
 from tests.services.processes import clean_environment
 
 PATIENCE_S = 60.0
@@ -121,11 +121,18 @@ class Line:
         self._reader: FrameReader[Answer] = FrameReader(Answer)
         self._come: list[Answer] = []
 
-    def ask(self, *instances: Any, first: int = 1, alone: bool = False, in_s: float = 60) -> None:
+    def ask(
+        self,
+        *instances: Any,
+        first: int = 1,
+        alone: bool = False,
+        in_s: float = 60,
+        priority: Priority = Priority.FOREGROUND,
+    ) -> None:
         """Send questions, numbered from ``first`` on, by one write."""
         now_s = time.monotonic()
         frames = [
-            encode(Question(number, now_s, now_s + in_s, alone, instance))
+            encode(Question(number, now_s, now_s + in_s, alone, instance, priority))
             for number, instance in enumerate(instances, first)
         ]
         self.socket.sendall(b"".join(frames))

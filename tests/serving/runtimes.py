@@ -1,7 +1,6 @@
 """A runtime in this process, whose models are in processes of their own."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,16 +24,6 @@ def runtime_of(
     return ProcessRuntime(models, run_dir, workers, threads)
 
 
-async def close(runtime: ProcessRuntime) -> None:
-    """Hang up, and watch no more; in a service the end of the process does."""
-    assert runtime._registry is not None
-    for client in runtime._clients.values():
-        client.close()
-    runtime._registry.close()
-    await asyncio.sleep(0)
-    os.close(runtime._usage)
-
-
 @contextmanager
 def in_background(run_dir: RunDir, **settings: int) -> Iterator[ProcessRuntime]:
     """Have a runtime with a loop in a thread of its own until the end of the block."""
@@ -42,7 +31,7 @@ def in_background(run_dir: RunDir, **settings: int) -> Iterator[ProcessRuntime]:
     runtime.open_in_background()
     (thread,) = set(threading.enumerate()) - before
     yield runtime
-    asyncio.run_coroutine_threadsafe(close(runtime), runtime._loop).result(PATIENCE_S)
+    asyncio.run_coroutine_threadsafe(runtime.close(), runtime._loop).result(PATIENCE_S)
     runtime._loop.call_soon_threadsafe(runtime._loop.stop)
     thread.join(PATIENCE_S)
     runtime._loop.close()

@@ -11,7 +11,7 @@ from model_serving.serving.runtime import CombinedRuntime, InProcessRuntime
 from tests.loops import in_loop, until
 from tests.services.processes import wait_until
 from tests.serving.replicas import RunningReplica
-from tests.serving.runtimes import NAME, close, runtime_of
+from tests.serving.runtimes import NAME, runtime_of
 
 
 class InsideModel(Model):
@@ -59,4 +59,4 @@ async def test_combined_runtime_opens_all_on_the_loop_of_the_tasks(
     await until(lambda: both.states()[NAME].ready)
     assert await both.ask(NAME, ["echo", "a"]) == "a"
     assert await both.ask("InsideModel", "a") == "inside a"
-    await close(outside)
+    await outside.close()

@@ -24,7 +24,7 @@ from model_serving.serving.wire import Answer, Outcome
 from tests.loops import PATIENCE_S, in_loop, until
 from tests.services.processes import wait_until
 from tests.serving.replicas import Gate, RunningReplica
-from tests.serving.runtimes import NAME, Door, asked, close, runtime_of, value_of
+from tests.serving.runtimes import NAME, Door, asked, runtime_of, value_of
 
 Serve = Callable[[int], RunningReplica]
 
@@ -181,4 +181,4 @@ async def test_runtime_takes_back_what_a_cancelled_task_asked(
     assert (tasks[0].cancelled(), await tasks[1]) == (True, ["b"])
     assert await held == gate.instance[1]
     await until(lambda: value_of(metrics.IN_FLIGHT) == 0)
-    await close(runtime)
+    await runtime.close()

@@ -15,7 +15,7 @@ from model_serving.serving.run_dir import FAILURE_NAME
 from tests.loops import PATIENCE_S, in_loop
 from tests.services.processes import wait_until
 from tests.serving.replicas import RunningReplica
-from tests.serving.runtimes import NAME, Door, asked, close, in_background, runtime_of, value_of
+from tests.serving.runtimes import NAME, Door, asked, in_background, runtime_of, value_of
 
 Serve = Callable[[int], RunningReplica]
 
@@ -37,7 +37,7 @@ async def test_runtime_bounds_its_share_of_the_queue(
         task.cancel()
     await asyncio.wait(tasks)
     assert runtime._shares[NAME]._in_flight == 0
-    await close(runtime)
+    await runtime.close()
 
 
 def test_runtime_lets_a_model_hold_half_of_the_threads(run_dir: RunDir) -> None:

@@ -129,7 +129,7 @@ async def test_registry_may_be_asked_by_any_thread(folder: Path) -> None:
 async def test_registry_that_is_closed_watches_no_more(folder: Path) -> None:
     with watching(folder) as registry:
         closed = Registry(GenerationDir(folder), ["A"])
-        descriptor = closed._notify.fileno()
+        descriptor = closed._watch.fileno()
         closed.close()
         (folder / "A" / "0.1").touch()
         await listed(registry, of(folder / "A" / "0.1"))

@@ -15,6 +15,7 @@ from model_serving.errors import (
 from model_serving.model_conf import ModelConf, ServingSettings
 from model_serving.serving import InvalidInstance, Model, ModelSpecification
 from model_serving.serving.runtime import InProcessRuntime
+from model_serving.serving.wire import Priority
 from tests.loops import in_loop
 
 
@@ -238,6 +239,7 @@ async def test_runtime_lets_no_task_wait_longer_than_its_timeout(timeout_s: floa
         with pytest.raises(DeadlineExceeded, match="WaitingModel did not answer in time"):
             await task
     waiting_model(runtime).go_on.set()
+    runtime._slots["WaitingModel"].timeout_s = 30
     assert await runtime.ask("WaitingModel", 3, 30) == 3
 
 
@@ -253,3 +255,16 @@ async def test_runtime_predicts_nothing_for_a_cancelled_task_that_waits() -> Non
     model.go_on.set()
     assert await held == 0
     assert not model.entered.is_set()
+
+
+@in_loop
+async def test_runtime_lets_the_background_wait_as_long_as_it_must() -> None:
+    runtime = runtime_of(WaitingModel, timeout_s=0.05)
+    held = asyncio.create_task(runtime.ask("WaitingModel", 0, priority=Priority.HIGH))
+    await asyncio.to_thread(waiting_model(runtime).entered.wait, 30)
+    waits = asyncio.create_task(runtime.ask("WaitingModel", 1, priority=Priority.LOW))
+    for timeout_s, priority in ((None, Priority.FOREGROUND), (0.05, Priority.LOW)):
+        with pytest.raises(DeadlineExceeded):
+            await runtime.ask("WaitingModel", 2, timeout_s, priority)
+    waiting_model(runtime).go_on.set()
+    assert (await held, await waits) == (0, 1)

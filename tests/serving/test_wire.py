@@ -2,7 +2,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from model_serving.serving.plan import Contents, Report
@@ -26,10 +26,15 @@ QUESTIONS = st.builds(Question, IDS, st.floats(0, 1e9), st.floats(0, 1e9), st.bo
 FRAMES = QUESTIONS | st.builds(Cancel, IDS)
 
 
+# The first examples load the tables of all characters.
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
 def callers_frames() -> FrameReader[Question | Cancel]:
     return FrameReader(Question | Cancel)
 
 
+@patient
 @given(st.lists(FRAMES, max_size=5))
 def test_frames_come_out_as_they_went_in(frames: list[Question | Cancel]) -> None:
     reader = callers_frames()
@@ -37,6 +42,7 @@ def test_frames_come_out_as_they_went_in(frames: list[Question | Cancel]) -> Non
     assert reader.feed(b"") == []
 
 
+@patient
 @given(st.builds(Answer, IDS, st.sampled_from(Outcome), PLAIN))
 def test_answer_comes_out_as_it_went_in(answer: Answer) -> None:
     reader: FrameReader[Answer] = FrameReader(Answer)
@@ -62,9 +68,9 @@ def test_frames_may_come_byte_by_byte() -> None:
 
 def test_frame_may_be_large() -> None:
     image = bytes(range(256)) * 2**14
-    reader = callers_frames()
-    assert reader.feed(bytes(encode(Question(1, 0, 0, False, image)))[:-1]) == []
-    (question,) = reader.feed(bytes(encode(image))[-1:])
+    reader, data = callers_frames(), bytes(encode(Question(1, 0, 0, False, image)))
+    assert reader.feed(data[:-1]) == []
+    (question,) = reader.feed(data[-1:])
     assert isinstance(question, Question)
     assert question.instance == image
 
@@ -110,6 +116,7 @@ def test_what_is_no_plain_data_raises(value: Any, error: type[Exception]) -> Non
         encode(Answer(1, Outcome.PREDICTED, value))
 
 
+@patient
 @given(st.lists(PLAIN))
 def test_report_comes_out_as_it_went_in(predictions: list[Any]) -> None:
     reader: FrameReader[Report] = FrameReader(Report)
