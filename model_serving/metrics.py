@@ -26,6 +26,8 @@ from model_serving.place import METRICS_VARIABLE, PLACE_VARIABLE
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
+_JOB_SECONDS = (0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 600, 1800, 3600, 14_400, 86_400)
+
 # One of its own, as this module may be imported again after a fork.
 _registry = CollectorRegistry()
 if METRICS_VARIABLE in os.environ:
@@ -63,6 +65,32 @@ RETRIED = Counter(
     "model_instances_retried",
     "Instances sent again, their replica gone.",
     ["model"],
+    registry=_registry,
+)
+JOB_WAIT = Histogram(
+    "model_job_wait_seconds",
+    "From a job's acceptance to its begin, of the jobs that ended on this node.",
+    ["model"],
+    buckets=_JOB_SECONDS,
+    registry=_registry,
+)
+JOB_RUN = Histogram(
+    "model_job_run_seconds",
+    "From a job's begin, on whatever node, to its end, of the jobs that ended on this node.",
+    ["model", "state"],
+    buckets=_JOB_SECONDS,
+    registry=_registry,
+)
+JOB_CHUNKS = Counter(
+    "model_job_chunks",
+    "Chunks of jobs that this node has done.",
+    ["model"],
+    registry=_registry,
+)
+JOB_INSTANCES = Counter(
+    "model_job_instances",
+    "Instances of jobs that this node has done, well or with an error.",
+    ["model", "outcome"],
     registry=_registry,
 )
 

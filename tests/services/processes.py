@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,6 +72,35 @@ def tree(pid: int) -> list[psutil.Process]:
     """Return a living process and all below it."""
     top = psutil.Process(pid)
     return [top, *top.children(recursive=True)]
+
+
+def found_below(pid: int, word: str) -> list[psutil.Process]:
+    """Return a process and those below it that have a word in their command line."""
+    found = []
+    for process in tree(pid):
+        with suppress(psutil.NoSuchProcess):  # Some of them may just have died.
+            if word in process.cmdline():
+                found.append(process)
+    return found
+
+
+def job_workers(pid: int) -> list[psutil.Process]:
+    """Return the workers of jobs below a process."""
+    # Their supervisor has the name of its program in its command line, too.
+    supervisors = found_below(pid, "model_serving.serving.supervisor")
+    found = found_below(pid, "model_serving.job_worker")
+    return [process for process in found if process not in supervisors]
+
+
+def forget_peak(process: psutil.Process) -> None:
+    """Have the peak of a process's memory begin at what it has now; see proc(5)."""
+    Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+
+
+def peak_bytes(process: psutil.Process) -> int:
+    """Return the most memory that a process has had since."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 def living(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
@@ -151,3 +180,9 @@ def is_ready(url: str) -> bool:
         return httpx.get(f"{url}/readyz", timeout=PATIENCE_S, trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def works_on_jobs(url: str) -> bool:
+    """Ask whether the worker of jobs has begun, and finds all it needs."""
+    jobs = httpx.get(f"{url}/readyz", timeout=PATIENCE_S, trust_env=False).json()["jobs"]
+    return set(jobs.values()) == {"ready"}
