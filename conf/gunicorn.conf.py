@@ -48,7 +48,9 @@ class ServiceLogger(Logger):
 
 def on_starting(server):
     """Start the supervisor of the models, before there is anything else to fork."""
-    server.supervision = Supervision("model_serving.catalogue")
+    has_replicas = settings.runtime == "processes"
+    companion = "model_serving.job_worker" if has_replicas else ""
+    server.supervision = Supervision("model_serving.catalogue", companion)
     server.app_is_named = server.app.app_uri != wsgi_app
 
 

@@ -1,7 +1,10 @@
 """create_app: the only place where the parts are put together."""
 
+import importlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from flask import Flask
 from flask_cors import CORS
@@ -11,21 +14,30 @@ from prometheus_client.registry import Collector
 
 from model_serving.config import CONF_DIR, Config
 from model_serving.errors import DeclarationError
-from model_serving.files import URL, Assets, open_assets
+from model_serving.files import JOBS, URL, Assets, open_assets, open_job_assets
 from model_serving.headers import REQUEST_ID_HEADER
-from model_serving.model_conf import load_model_conf
+from model_serving.jobs.job_metrics import JobMetrics
+from model_serving.jobs.report import Reports
+from model_serving.place import ROOT
 from model_serving.proxies import Proxies
 from model_serving.resources import RESOURCES
-from model_serving.serving import ModelSpecification, RunDir
-from model_serving.serving.process_runtime import ProcessRuntime
+from model_serving.served import create_runtime, create_scorers
+from model_serving.serving import RunDir
 from model_serving.serving.replica_metrics import ReplicaMetrics
-from model_serving.serving.runtime import CombinedRuntime, InProcessRuntime, Runtime
+from model_serving.serving.runtime import Runtime
 from model_serving.serving.supervisor_metrics import SupervisorMetrics
 from model_serving.web.api import ServiceApi
 from model_serving.web.asgi import Front
 from model_serving.web.assets import AssetFile
+from model_serving.web.job_intake import Jobs
+from model_serving.web.jobs import JobList, JobResult, ModelJobs, OneJob
 from model_serving.web.json import OrjsonProvider
-from model_serving.web.model_resource import ModelResource, served_name, served_url
+from model_serving.web.model_resource import (
+    ModelResource,
+    jobs_url,
+    served_name,
+    served_url,
+)
 from model_serving.web.openapi import OpenAPI, Route
 from model_serving.web.operations import (
     Health,
@@ -34,6 +46,7 @@ from model_serving.web.operations import (
     Readiness,
     Root,
 )
+from model_serving.web.preference import APPLIED_HEADER
 from model_serving.web.request import PROXIES, ServiceRequest, finish
 from model_serving.web.uploads import FILE_LIMITS, Limits
 
@@ -52,7 +65,7 @@ def create_app(
         ConfigError: a model's settings are wrong.
         DeclarationError: a resource's declaration is wrong.
     """
-    runtime = _runtime(config, resources, conf_dir)
+    runtime = create_runtime(config, resources, conf_dir)
     app = _create_app(config, resources, runtime)
     runtime.open_in_background()
     return app
@@ -66,7 +79,7 @@ def create_front(
     Raises:
         ConfigError, DeclarationError: as ``create_app`` does.
     """
-    runtime = _runtime(config, resources, conf_dir)
+    runtime = create_runtime(config, resources, conf_dir)
     app = _create_app(config, resources, runtime)
     own = [resource(runtime) for resource in resources if issubclass(resource, ModelResource)]
     return Front(app, runtime, own, config.max_content_length, config.threads)
@@ -85,11 +98,13 @@ def _create_app(config: Config, resources: Sequence[type[Resource]], runtime: Ru
         app,
         origins=list(config.cors_origins),
         always_send=False,
-        expose_headers=[REQUEST_ID_HEADER, "Location", "Retry-After"],
+        expose_headers=[REQUEST_ID_HEADER, "Location", "Retry-After", APPLIED_HEADER],
     )
 
     api = ServiceApi(app)
-    for route in _routes(resources, runtime, open_assets(config)):
+    assets = open_assets(config), open_job_assets(config)
+    jobs = app.extensions["jobs"] = _jobs(config, resources, runtime)
+    for route in _routes(resources, runtime, assets, jobs, _reports(config)):
         api.add_resource(
             route.resource,
             route.url,
@@ -102,50 +117,46 @@ def _create_app(config: Config, resources: Sequence[type[Resource]], runtime: Ru
     return app
 
 
-def models_in_processes(
-    config: Config, resources: Sequence[type[Resource]] = RESOURCES, conf_dir: Path = CONF_DIR
-) -> list[tuple[ModelSpecification, type[ModelResource]]]:
-    """Return the models that run in processes of their own where there is a supervisor."""
-    return [
-        (specification, resource)
-        for specification, resource in _specifications(resources, conf_dir)
-        if (specification.conf.serving.runtime or config.runtime) == "processes"
-    ]
-
-
-def _specifications(
-    resources: Sequence[type[Resource]], conf_dir: Path
-) -> list[tuple[ModelSpecification, type[ModelResource]]]:
-    return [
-        (
-            ModelSpecification(resource.model, load_model_conf(resource.model.__name__, conf_dir)),
-            resource,
-        )
-        for resource in resources
-        if issubclass(resource, ModelResource)
-    ]
-
-
-def _runtime(config: Config, resources: Sequence[type[Resource]], conf_dir: Path) -> Runtime:
-    everything = [specification for specification, _ in _specifications(resources, conf_dir)]
+def _metrics(reports: Reports | None) -> list[Collector]:
     run_dir = RunDir.from_environment()
-    publish = open_assets(config, sweeps=run_dir is None).publish
     if run_dir is None:
-        return InProcessRuntime(everything, publish)
-    outside = [spec for spec, _ in models_in_processes(config, resources, conf_dir)]
-    return CombinedRuntime(
-        InProcessRuntime((spec for spec in everything if spec not in outside), publish),
-        ProcessRuntime(outside, run_dir, config.workers, config.threads),
-    )
+        return []
+    jobs = [] if reports is None else [JobMetrics(reports)]
+    return [SupervisorMetrics(run_dir), ReplicaMetrics(run_dir), *jobs]
 
 
-def _metrics() -> list[Collector]:
+def _reports(config: Config) -> Reports | None:
     run_dir = RunDir.from_environment()
-    return [] if run_dir is None else [SupervisorMetrics(run_dir), ReplicaMetrics(run_dir)]
+    return Reports(run_dir.jobs) if run_dir and config.runtime == "processes" else None
 
 
-def _routes(resources: Sequence[type[Resource]], runtime: Runtime, assets: Assets) -> list[Route]:
+def _jobs(config: Config, resources: Sequence[type[Resource]], runtime: Runtime) -> Jobs:
+    has_worker = RunDir.from_environment() is not None and config.runtime == "processes"
+    is_shared = config.database_url != Config().database_url
+
+    def check_callback(url: str) -> None:
+        callback = importlib.import_module("model_serving.jobs.callback")
+        secret = config.callback_secret.encode()
+        callback.Sender(secret, config.callback_private).check_url(url)
+
+    def open_desk() -> Any:
+        desk = importlib.import_module("model_serving.jobs.desk")
+        return desk.open_desk(config, ROOT / "data/broker")
+
+    scorers = create_scorers(config, runtime, resources)
+    is_done = has_worker or is_shared
+    return Jobs(open_desk if is_done else None, scorers, check_callback)
+
+
+def _routes(
+    resources: Sequence[type[Resource]],
+    runtime: Runtime,
+    assets: tuple[Assets, Assets],
+    jobs: Jobs,
+    reports: Reports | None,
+) -> list[Route]:
     models = {"resources": resources, "runtime": runtime}
+    readiness = {"runtime": runtime, "reports": reports}
     names = [served_name(resource) for resource in resources]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise DeclarationError(f"{twice}Resource is listed more than once")
@@ -154,19 +165,44 @@ def _routes(resources: Sequence[type[Resource]], runtime: Runtime, assets: Asset
             served_url(resource),
             served_name(resource),
             resource,
-            {"runtime": runtime} if issubclass(resource, ModelResource) else {},
+            _collaborators(resource, runtime, jobs),
         )
         for resource in resources
     ]
     routes += [
+        *_job_routes(jobs),
         Route("/v1", "service-models", Models, models),
-        Route(f"{URL}/<name>", "service-assets", AssetFile, {"assets": assets}),
+        Route(f"{URL}/<name>", "service-assets", AssetFile, {"assets": assets[0]}),
+        Route(f"{URL}/{JOBS}/<name>", "service-job-assets", AssetFile, {"assets": assets[1]}),
         Route("/healthz", "service-health", Health),
-        Route("/metrics", "service-metrics", Metrics, {"collectors": _metrics()}),
-        Route("/readyz", "service-readiness", Readiness, {"runtime": runtime}),
+        Route("/metrics", "service-metrics", Metrics, {"collectors": _metrics(reports)}),
+        Route("/readyz", "service-readiness", Readiness, readiness),
         # App Engine asks here before it sends callers to a new instance.
-        Route("/_ah/warmup", "service-warmup", Readiness, {"runtime": runtime}),
+        Route("/_ah/warmup", "service-warmup", Readiness, readiness),
         Route(OPENAPI_URL, "service-openapi", OpenAPI, {"routes": routes}),
         Route("/", "service-root", Root, models),
     ]
     return routes
+
+
+def _job_routes(jobs: Jobs) -> list[Route]:
+    shared: dict[str, Any] = {"jobs": jobs}
+    return [
+        *(
+            Route(jobs_url(scorer.resource), f"{name}-jobs", ModelJobs, shared | {"model": name})
+            for name, scorer in jobs.scorers.items()
+        ),
+        Route("/v1/jobs", "service-jobs", JobList, shared),
+        Route("/v1/jobs/<job_id>", "service-job", OneJob, shared),
+        Route("/v1/jobs/<job_id>/result", "service-job-result", JobResult, shared),
+    ]
+
+
+def _collaborators(resource: type[Resource], runtime: Runtime, jobs: Jobs) -> dict[str, Any]:
+    if not issubclass(resource, ModelResource):
+        return {}
+    name = served_name(resource)
+    # Where nobody does jobs, a caller's preference for one counts for nothing (RFC 7240).
+    if name not in jobs.scorers or not jobs.are_done:
+        return {"runtime": runtime}
+    return {"runtime": runtime, "hand_in": partial(jobs.hand_in, name)}

@@ -21,9 +21,10 @@ def client(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[FlaskClient]:
     """Return a client of the service as it is shipped, on each lane."""
-    assets = str(tmp_path_factory.mktemp("assets"))
+    folder = tmp_path_factory.mktemp("data")
+    config = Config(assets_dir=f"{folder}/assets", database_url=f"sqlite:///{folder}/jobs.db")
     with ExitStack() as stack:
-        yield _client(request.param, stack, Config(assets_dir=assets))
+        yield _client(request.param, stack, config)
 
 
 @pytest.fixture(params=["flask", "front"])

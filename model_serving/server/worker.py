@@ -1,6 +1,5 @@
 """gunicorn's worker, as its master knows it."""
 
-import ctypes
 import importlib
 import signal
 from typing import Any
@@ -8,14 +7,14 @@ from typing import Any
 from gunicorn.errors import AppImportError
 from gunicorn.workers.base import Worker
 
+from model_serving.memory import give_back_large_blocks
+
 _KINDS = {
     "main:asgi": ("model_serving.server.asgi_worker", "FrontWorker"),
     "main:app": ("model_serving.server.thread_worker", "LingeringThreadWorker"),
 }
 # The master blocks these around the fork: a worker lets them through once it has handlers for them.
 ENDS = {signal.SIGTERM, signal.SIGQUIT}
-_M_MMAP_THRESHOLD = -3  # malloc.h
-_LARGE_BYTES = 4 * 1024 * 1024
 
 
 class HttpWorker(Worker):
@@ -34,7 +33,7 @@ class HttpWorker(Worker):
         """
         if self.app.app_uri not in _KINDS:
             raise AppImportError(f"not {self.app.app_uri!r}, but {' or '.join(_KINDS)} is served")
-        _give_back_large_blocks()
+        give_back_large_blocks()
         module, name = _KINDS[self.app.app_uri]
         told = (self.age, self.ppid, self.sockets, self.app, self.timeout, self.cfg, self.log)
         sign_of_life: Any = self.tmp  # The master looks at this one.
@@ -43,12 +42,3 @@ class HttpWorker(Worker):
         self.tmp.close()
         self.tmp = sign_of_life
         self.init_process()
-
-
-def _give_back_large_blocks() -> None:
-    """Let glibc return the memory of a large body at once, instead of learning to keep it.
-
-    It would keep as much for each thread.
-    """
-    if mallopt := getattr(ctypes.CDLL(None), "mallopt", None):
-        mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)

@@ -9,21 +9,20 @@ import asyncio
 import io
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import IO
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from a2wsgi import WSGIMiddleware
-from a2wsgi.wsgi_typing import WSGIApp
 from flask import Flask
 
-from model_serving.serving.runtime import Leave, Runtime
+from model_serving.serving.runtime import Runtime
 from model_serving.web.direct import Fields, PlainModel, plain_models
 from model_serving.web.model_resource import ModelResource
 from model_serving.web.request import PROXIES, WholeBody
+from model_serving.web.spool import Spool
 from model_serving.web.uploads import FILE_LIMITS
+from model_serving.web.wsgi_bridge import Message, Scope, Send, WSGIBridge, environ_of
 
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
 
 
 @dataclass
@@ -32,6 +31,19 @@ class _Body:
 
     data: bytes
     is_whole: bool
+    spool: Spool | None = None  # Holds it instead, if it may be very large.
+
+    @property
+    def size_bytes(self) -> int:
+        """How much has come."""
+        return len(self.data) if self.spool is None else self.spool.size_bytes
+
+    def opened(self) -> IO[bytes]:
+        """Return the body as a file, once; it is held here no more."""
+        if self.spool is not None:
+            return self.spool.opened()
+        data, self.data = self.data, b""
+        return WholeBody(data) if self.is_whole else io.BytesIO(data)
 
 
 class Front:
@@ -50,9 +62,7 @@ class Front:
         self._runtime = runtime
         self._after = {name: list(them) for name, them in app.after_request_funcs.items()}
         self._max_content_length = max_content_length
-        # A thread is done once the response is made, however slowly that is taken.
-        self._flask = WSGIMiddleware(_with_body(app), workers=threads, send_queue_size=0)
-        self._handed_over: set[asyncio.Task[None]] = set()
+        self._flask = WSGIBridge(_with_body(app), threads)
         self._models = plain_models(resources, app.config[FILE_LIMITS], app.config[PROXIES])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,7 +94,8 @@ class Front:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         fields = dict(scope["headers"])
-        body = await self._read(fields, receive)
+        may_be_job = scope["path"].endswith("/jobs") or b"prefer" in fields
+        body = await self._read(fields, receive, is_file=may_be_job)
         reply = None
         if body.is_whole and len(fields) == len(scope["headers"]):
             model = self.model_for(scope["method"], scope["path"], fields)
@@ -97,52 +108,46 @@ class Front:
         await send(start)
         await send({"type": "http.response.body", "body": reply.body})
 
-    async def _read(self, fields: Fields, receive: Receive) -> _Body:
+    async def _read(self, fields: Fields, receive: Receive, is_file: bool) -> _Body:
         """Read the body, unless it is too long."""
         if int(fields.get(b"content-length", 0)) > self._max_content_length:
             return _Body(b"", False)
-        parts, size, more = list[bytes](), 0, True
+        parts: list[bytes] | Spool = Spool() if is_file else []
+        size, more = 0, True
         while more and size <= self._max_content_length:
             message = await receive()
             if message["type"] == "http.disconnect":
                 break
-            parts.append(message.get("body", b""))
-            size += len(parts[-1])
+            part = message.get("body", b"")
+            parts.append(part)
+            size += len(part)
             more = message.get("more_body", False)
         is_whole = not more and size <= self._max_content_length
+        if isinstance(parts, Spool):
+            return _Body(b"", is_whole, parts)
         return _Body(parts[0] if len(parts) == 1 else b"".join(parts), is_whole)
 
     async def _hand_over(self, scope: Scope, body: _Body, send: Send) -> None:
         """Let the app answer; where the caller leaves, it goes on to its end nevertheless."""
         fields = [field for field in scope["headers"] if field[0] != b"transfer-encoding"]
         if len(fields) < len(scope["headers"]):  # If it broke off, it lacks a byte, at least.
-            length = len(body.data) + (not body.is_whole)
+            length = body.size_bytes + (not body.is_whole)
             fields.append((b"content-length", b"%d" % length))
         left = asyncio.Event()
-        handed = scope | {"headers": fields, "service": (body, left.wait)}
-        task = asyncio.ensure_future(self._flask(handed, _nothing_more, send))  # type: ignore[arg-type]
-        self._handed_over.add(task)
-        task.add_done_callback(self._handed_over.discard)
+        environ = environ_of(scope | {"headers": fields})
+        environ |= {"service.body": body, "service.leave": left.wait}
         try:
-            await asyncio.shield(task)
+            await self._flask.answer(environ, send)
         finally:
             left.set()
 
 
-def _with_body(app: Flask) -> WSGIApp:
+def _with_body(app: Flask) -> WSGIApplication:
     """Return the app, reading the body that has been read before."""
 
-    def answer(environ: Any, start_response: Any) -> Iterable[bytes]:
-        body: _Body
-        leave: Leave
-        body, leave = environ.pop("asgi.scope")["service"]
-        stream = WholeBody if body.is_whole else io.BytesIO
-        environ |= {"wsgi.input": stream(body.data), "service.leave": leave}
-        body.data = b""
-        return app(environ, start_response)
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with environ.pop("service.body").opened() as body:
+            environ["wsgi.input"] = body
+            return app(environ, start_response)
 
     return answer
-
-
-async def _nothing_more() -> dict[str, Any]:
-    return {"type": "http.disconnect"}

@@ -12,10 +12,15 @@ from werkzeug.exceptions import HTTPException
 
 from model_serving.errors import CallerLeft, NoJSONObject
 from model_serving.headers import REQUEST_ID_HEADER, common_headers, request_id
+from model_serving.json_text import json_bytes, not_json
 from model_serving.log import RequestLog, request_line
 from model_serving.proxies import FORWARDED_FOR_HEADER, Proxies
-from model_serving.web.json import json_bytes, not_json
-from model_serving.web.model_resource import ModelResource, served_name, served_url
+from model_serving.web.model_resource import (
+    ModelResource,
+    is_declared,
+    served_name,
+    served_url,
+)
 from model_serving.web.response import TIMEOUT_HEADER, error_response, record_prediction, timeout_s
 from model_serving.web.uploads import FileFields, Limits
 from model_serving.web.validation import BodyValidator
@@ -25,8 +30,6 @@ Fields = Mapping[bytes, bytes]  # A request's headers, their names in lower case
 # Longer base64 would hold the event loop while it is decoded; a thread of Flask's can do that.
 _MOST_WITH_FILES = 1024 * 1024
 
-# What a resource may override that the lane would pass by.
-_OWN = ("post", "answer", "dispatch_request", "method_decorators", "decorators", "representations")
 _ID, _TIMEOUT, _FORWARDED_FOR = (
     name.lower().encode() for name in (REQUEST_ID_HEADER, TIMEOUT_HEADER, FORWARDED_FOR_HEADER)
 )
@@ -70,7 +73,8 @@ class PlainModel:
             method == "POST"
             and fields.get(b"content-type") in _JSON
             and b"origin" not in fields  # CORS is Flask's,
-            and b"upgrade" not in fields  # and so are WebSockets, which it refuses.
+            and b"upgrade" not in fields  # and so are WebSockets, which it refuses,
+            and b"prefer" not in fields  # and jobs.
         )
 
     async def reply(self, fields: Fields, body: bytes, peer: str) -> Reply | None:
@@ -136,7 +140,7 @@ def plain_models(
     models = [
         PlainModel(resource, limits, proxies)
         for resource in resources
-        if all(getattr(type(resource), own) is getattr(ModelResource, own) for own in _OWN)
+        if is_declared(type(resource))
     ]
     return {model.path: model for model in models}
 

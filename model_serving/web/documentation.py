@@ -10,24 +10,28 @@ Schema = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Answer:
-    """A response: what it means, and the JSON Schema of its body (None: it has no JSON body)."""
+    """A response: what it means, and the JSON Schema of its body (None: it has no JSON body).
+
+    ``headers`` maps those of its own to their schemas.
+    """
 
     description: str
     schema: Schema | None = None
+    headers: Mapping[str, Schema] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Documentation:
     """One method of one route.
 
-    ``query`` maps the parameters of its query to their descriptions, ``headers`` the headers that
-    it reads to their schemas.
+    ``query`` maps the parameters of its query to their descriptions or their schemas, ``headers``
+    the headers that it reads to their schemas.
     """
 
     summary: str
     answers: Mapping[int, Answer]
     errors: Sequence[int] = (500,)
-    query: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str | Schema] = field(default_factory=dict)
     headers: Mapping[str, Schema] = field(default_factory=dict)
 
 

@@ -1,13 +1,12 @@
 """JSON by orjson, for every request and response of the app."""
 
-from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from flask import Response, make_response
 from flask.json.provider import JSONProvider
 
-from model_serving.errors import InvalidBody
+from model_serving.json_text import json_bytes
 
 
 class OrjsonProvider(JSONProvider):
@@ -35,22 +34,3 @@ def output_json(data: Any, status: int, headers: dict[str, str] | None = None) -
     response = make_response(json_bytes(data), status, headers or {})
     response.mimetype = "application/json"
     return response
-
-
-def json_bytes(data: Any) -> bytes:
-    """Write the body of a response.
-
-    Raises:
-        TypeError: the data holds something that JSON does not.
-    """
-    return orjson.dumps(data, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def not_json(error: ValueError) -> InvalidBody:
-    """Return what the caller is told about a body that is no JSON."""
-    return InvalidBody(f"The body is not valid JSON: {error}")
-
-
-def json_pointer(steps: Iterable[str | int]) -> str:
-    """Write the way to a place in a JSON document as RFC 6901 does; the document itself is ''."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in steps)

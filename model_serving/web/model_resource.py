@@ -15,8 +15,12 @@ from model_serving.errors import DeclarationError, InvalidBody
 from model_serving.serving import Model
 from model_serving.serving.runtime import ModelState, Runtime
 from model_serving.web.documentation import Answer, Documentation, documented
+from model_serving.web.preference import HandIn, or_later
 from model_serving.web.request import current_request
 from model_serving.web.validation import BodyValidator, validate_json
+
+# What a resource may override that changes how it answers.
+_OWN = ("post", "answer", "dispatch_request", "method_decorators", "decorators", "representations")
 
 
 @dataclass(frozen=True)
@@ -43,15 +47,16 @@ class ModelResource(Resource):
     # One object answers all requests: what it holds is made once, at the start.
     init_every_request = False
 
-    def __init__(self, runtime: Runtime) -> None:
-        """Check the declaration, and prepare for requests.
+    def __init__(self, runtime: Runtime, hand_in: HandIn | None = None) -> None:
+        """Check the declaration, and prepare for requests; ``hand_in`` makes jobs of some.
 
         Raises:
             DeclarationError: the declaration is incomplete or contradicts itself.
         """
         _check_declaration(type(self))
         self.runtime = runtime
-        self.post = validate_json(self.schema)(self.post)  # type: ignore[method-assign]
+        post = validate_json(self.schema)(self.post)
+        self.post = or_later(post, hand_in) if hand_in else post  # type: ignore[method-assign]
 
     def post(self) -> Any:
         """Answer the request's body, which is valid."""
@@ -101,6 +106,16 @@ def served_url(resource: type[Resource]) -> str:
     return f"/v1/{served_name(resource)}"
 
 
+def jobs_url(resource: type[Resource]) -> str:
+    """Return the URL at which a model's jobs are handed in."""
+    return f"{served_url(resource)}/jobs"
+
+
+def is_declared(resource: type[ModelResource]) -> bool:
+    """Say whether a resource's declaration is all there is to its answers to a POST."""
+    return all(getattr(resource, own) is getattr(ModelResource, own) for own in _OWN)
+
+
 def summary(resource: type[Resource], states: Mapping[str, ModelState]) -> dict[str, Any]:
     """Describe a resource in a few lines, for a list of them."""
     name = served_name(resource)
@@ -108,6 +123,8 @@ def summary(resource: type[Resource], states: Mapping[str, ModelState]) -> dict[
     if issubclass(resource, ModelResource):
         lines["version"] = resource.model.version
         lines["state"] = states[name].state
+        if is_declared(resource):
+            lines["jobs"] = jobs_url(resource)
     return lines
 
 

@@ -8,11 +8,14 @@ from typing import Any
 from flask_restful import Resource
 
 from model_serving import __version__
-from model_serving.errors import Unavailable
+from model_serving.errors import TooManyJobs, Unavailable
 from model_serving.web.documentation import Answer, Documentation, documentation_of, documented
+from model_serving.web.job_documentation import content_of_job, handing_in, or_handing_in
+from model_serving.web.jobs import ModelJobs
 from model_serving.web.model_resource import Example, ModelResource, description_of, served_name
 from model_serving.web.response import TIMEOUT_HEADER
 from model_serving.web.schema import rebased
+from model_serving.web.scoring import Scorer
 from model_serving.web.uploads import FileFields
 
 Json = dict[str, Any]
@@ -29,14 +32,18 @@ _ERROR_SCHEMA: Json = {
 }
 _ERRORS = {
     400: "The body is not JSON, breaks its schema, or is refused by the model",
-    404: "There is no such file",
+    404: "There is no such file or job",
+    409: "The job has no result, or none yet",
     412: "The file is not the one of `If-Match`",
     413: "The body, or a file in it, is too large",
     416: "The file has no such part",
+    422: "The `Idempotency-Key` was used for another request",
+    429: "There are as many jobs as are allowed",
     500: "Internal server error",
-    503: "Not now: a model is not ready, there is too much load, or files cannot be reached",
+    503: "Not now: a model is not ready, there is too much load, or files or jobs cannot be "
+    "reached",
     504: "The model did not answer in time",
-    507: "There is no room for a file",
+    507: "There is no room for a file or a job",
 }
 
 
@@ -109,36 +116,52 @@ class _Components:
 def _operation(route: Route, method: str, components: _Components) -> Json:
     function = getattr(route.resource, method)
     said = documentation_of(function)
-    body_schema = getattr(function, "body_schema", None)
-    examples: Sequence[Example] = ()
-    description = ""
-    if method == "post" and issubclass(route.resource, ModelResource):
-        if not hasattr(function, "documentation"):
-            said = _prediction(route.resource)
-        body_schema = route.resource.schema
-        examples = route.resource.examples
-        description = description_of(route.resource)
+    model = _model(route) if method == "post" else None
+    if model is not None and not hasattr(function, "documentation"):
+        said = _said(route, model)
+    examples = model.examples if model else ()
     name = f"{route.endpoint}_{method}"
     operation: Json = {
         "operationId": name,
         "summary": said.summary or f"Call {route.endpoint}",
-        "description": description,
-        "tags": [served_name(route.resource) if route.url.startswith("/v1/") else "service"],
+        "description": description_of(model) if model else "",
+        "tags": [route.endpoint.partition("-")[0]],
         "parameters": [
             {"name": key, "in": "path", "required": True, "schema": {"type": "string"}}
             for key in _PARAMETER.findall(route.url)
         ]
-        + [
-            {"name": key, "in": "query", "description": words, "schema": {"type": "string"}}
-            for key, words in said.query.items()
-        ]
+        + [{"name": key, "in": "query", **_described(words)} for key, words in said.query.items()]
         + [{"name": key, "in": "header", "schema": schema} for key, schema in said.headers.items()],
         "responses": _responses(said, examples, name, components),
     }
+    body_schema = model.schema if model else getattr(function, "body_schema", None)
     if body_schema is not None:
         content = _request_content(body_schema, examples, name, components)
+        if issubclass(route.resource, ModelJobs):
+            content = content_of_job(content, body_schema.get("properties", {}))
         operation["requestBody"] = {"required": True, "content": content}
     return operation
+
+
+def _model(route: Route) -> type[ModelResource] | None:
+    """Return the resource of the model that a route asks, or takes jobs for."""
+    if issubclass(route.resource, ModelJobs):
+        scorer: Scorer = route.collaborators["jobs"].scorers[route.collaborators["model"]]
+        return scorer.resource
+    return route.resource if issubclass(route.resource, ModelResource) else None
+
+
+def _said(route: Route, model: type[ModelResource]) -> Documentation:
+    if route.resource is not model:
+        return handing_in(served_name(model))
+    said = _prediction(model)
+    return or_handing_in(said) if "hand_in" in route.collaborators else said
+
+
+def _described(words: str | Mapping[str, Any]) -> Json:
+    if isinstance(words, str):
+        return {"description": words, "schema": {"type": "string"}}
+    return {"schema": words}
 
 
 def _prediction(resource: type[ModelResource]) -> Documentation:
@@ -163,6 +186,9 @@ def _responses(
     responses: Json = {}
     for status, answer in said.answers.items():
         responses[str(status)] = {"description": answer.description}
+        if answer.headers:
+            headers = {key: {"schema": schema} for key, schema in answer.headers.items()}
+            responses[str(status)]["headers"] = headers
         if answer.schema is not None:
             schema = components.add(f"{name}_{status}", answer.schema)
             content: Json = {"application/json": {"schema": schema}}
@@ -174,7 +200,7 @@ def _responses(
     for status in said.errors:
         content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
         responses[str(status)] = {"description": _ERRORS[status], "content": content}
-        if status == Unavailable.status:
+        if status in (TooManyJobs.status, Unavailable.status):
             seconds = {
                 "schema": {"type": "integer"},
                 "description": "Seconds, after which to retry",

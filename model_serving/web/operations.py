@@ -7,6 +7,7 @@ from flask import Response, redirect, request, url_for
 from flask_restful import Resource
 from prometheus_client.registry import Collector
 
+from model_serving.jobs.report import Reports
 from model_serving.metrics import CONTENT_TYPE, exposition
 from model_serving.serving.runtime import Runtime
 from model_serving.web.documentation import Answer, Documentation, documented
@@ -26,6 +27,7 @@ _MODELS = {
                     "description": {"type": "string"},
                     "version": {"type": "string"},
                     "state": {"enum": ["ready", "loading", "failed"]},
+                    "jobs": {"type": "string", "description": "Where to hand in jobs"},
                 },
                 "required": ["name", "url", "description"],
             },
@@ -34,6 +36,14 @@ _MODELS = {
     "required": ["models"],
 }
 _STATUS = {"type": "object", "properties": {"status": {"type": "string"}}, "required": ["status"]}
+_READINESS = {
+    "type": "object",
+    "properties": {
+        "status": {"type": "string"},
+        "jobs": {"type": "object", "additionalProperties": {"type": "string"}},
+    },
+    "required": ["status"],
+}
 
 
 class Health(Resource):
@@ -46,18 +56,22 @@ class Health(Resource):
 
 
 class Readiness(Resource):
-    """Whether every model answers."""
+    """Whether every model answers; jobs are told of, but the models serve without them."""
 
-    def __init__(self, runtime: Runtime) -> None:
+    def __init__(self, runtime: Runtime, reports: Reports | None) -> None:
         self.runtime = runtime
+        self.reports = reports
 
     @documented(
         Documentation(
-            "Is every model ready?", {200: Answer("All are ready", _STATUS)}, errors=(500, 503)
+            "Is every model ready?",
+            {200: Answer("All are ready; what is away of jobs is named", _READINESS)},
+            errors=(500, 503),
         )
     )
     def get(self) -> Any:
         """Answer 200, or 503 with the models that are not ready and the reasons."""
+        jobs = {"jobs": self.reports.states()} if self.reports else {}
         states = self.runtime.states()
         reasons = [
             f"{name}: {state.reason or state.state}"
@@ -65,9 +79,9 @@ class Readiness(Resource):
             if not state.ready
         ]
         if not reasons:
-            return {"status": "ready"}
+            return {"status": "ready"} | jobs
         told = {name: state.state for name, state in states.items()}
-        return {"message": "; ".join(reasons), "models": told}, 503
+        return {"message": "; ".join(reasons), "models": told} | jobs, 503
 
 
 class Metrics(Resource):

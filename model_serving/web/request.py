@@ -16,10 +16,10 @@ from model_serving.caller import until_gone
 from model_serving.errors import InvalidBody, NoJSONObject
 from model_serving.files import storing
 from model_serving.headers import REQUEST_ID_HEADER, common_headers, request_id
+from model_serving.json_text import not_json
 from model_serving.log import request_line
 from model_serving.proxies import FORWARDED_FOR_HEADER, Proxies
 from model_serving.serving.runtime import Leave
-from model_serving.web.json import not_json
 from model_serving.web.response import TIMEOUT_HEADER, record_prediction, timeout_s
 
 PROXIES = "PROXIES"  # in the app's configuration
@@ -63,9 +63,9 @@ class ServiceRequest(Request):
 
     @property
     def is_prediction(self) -> bool:
-        """Whether a model is asked."""
-        rule = self.url_rule
-        return self.method == "POST" and rule is not None and rule.rule.startswith("/v1/")
+        """Whether a model is asked; to hand in a job is not to ask it."""
+        rule = self.url_rule.rule if self.url_rule else ""
+        return self.method == "POST" and rule.startswith("/v1/") and not rule.endswith("/jobs")
 
     @property
     def log(self) -> logging.Logger:

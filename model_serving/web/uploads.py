@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-import orjson
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from model_serving.errors import DeclarationError, InvalidBody, TooLarge
+from model_serving.json_text import json_pointer, property_value
 from model_serving.web.content import can_be_told, holds
-from model_serving.web.json import json_pointer
 from model_serving.web.schema import Schema, schemas_in
 
 # What else could be said of a file's text would be said of its base64, and hold for JSON alone.
@@ -94,8 +93,7 @@ class FileFields:
         body: dict[str, Any] = {}
         for name, texts in form.lists():
             self._check_part(name, texts, body, is_file=False)
-            text = texts[0]
-            body[name] = text if accepts(name, text) else _parsed(text)
+            body[name] = property_value(name, texts[0], accepts)
         for name, files in parts.lists():
             chosen = [file for file in files if file.filename or file.stream.read(1)]
             if not chosen:
@@ -189,13 +187,6 @@ def _content(name: str, file: FileStorage) -> bytes:
         raise InvalidBody(f"The name of the file {name!r} is not allowed", json_pointer([name]))
     file.stream.seek(0)
     return file.stream.read()
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return text  # The schema says best what is wrong with it.
 
 
 def _is_file(schema: Schema) -> bool:

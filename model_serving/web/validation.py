@@ -17,9 +17,9 @@ from flask import current_app
 from jsonschema.protocols import Validator
 
 from model_serving.errors import DeclarationError, InvalidBody
+from model_serving.json_text import json_pointer
 from model_serving.web.fault import Fault, find_fault
-from model_serving.web.json import json_pointer
-from model_serving.web.request import current_request
+from model_serving.web.request import ServiceRequest, current_request
 from model_serving.web.schema import KEYWORDS, Schema, rebased, schema_at, schemas_in
 from model_serving.web.uploads import FILE_LIMITS, FileFields
 
@@ -49,6 +49,10 @@ class BodyValidator:
             self._schema = rebased(schema, f"{_WHOLE}#")
             self._registry = jsonschema_rs.Registry([(_WHOLE, self._schema)])
             self._accepts = self._compiled(self._schema).is_valid
+            self._accepts_property = {
+                name: self._compiled(inner).is_valid
+                for name, inner in self._schema.get("properties", {}).items()
+            }
         except (jsonschema.SchemaError, jsonschema_rs.ValidationError) as error:
             path = error.path if isinstance(error, jsonschema.SchemaError) else error.instance_path
             place = json_pointer(path) or "its root"
@@ -73,7 +77,7 @@ class BodyValidator:
 
     def accepts_property(self, name: str, value: Any) -> bool:
         """Say whether the schema of an object's property accepts a value."""
-        return self._judge(self._schema.get("properties", {}).get(name, True), value)
+        return name not in self._accepts_property or self._accepts_property[name](value)
 
     def _compiled(self, schema: Schema) -> jsonschema_rs.Draft202012Validator:
         return jsonschema_rs.Draft202012Validator(schema, registry=self._registry, offline=True)
@@ -124,10 +128,7 @@ def validate_json(
         @wraps(method)
         def validated(*args: P.args, **kwargs: P.kwargs) -> R:
             request = current_request()
-            if files.names and request.mimetype == "multipart/form-data":
-                body = files.read_form(request.form, request.files, validator.accepts_property)
-            else:
-                body = request.get_json(force=force)
+            body = read_body(request, files, validator, force)
             validator.check(files.blank(body))
             if files.names:
                 request.replace_json(body)  # Its text is of no use any more, and may be long.
@@ -139,6 +140,19 @@ def validate_json(
         return validated
 
     return decorate
+
+
+def read_body(
+    request: ServiceRequest, files: FileFields, validator: BodyValidator, force: bool = False
+) -> Any:
+    """Return a request's body, JSON or a form, which is not checked yet.
+
+    Raises:
+        NoJSONObject, InvalidBody: there is none.
+    """
+    if files.names and request.mimetype == "multipart/form-data":
+        return files.read_form(request.form, request.files, validator.accepts_property)
+    return request.get_json(force=force)
 
 
 def _check_keywords(schema: dict[str, Any], owner: str) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,7 +17,14 @@ from playwright.sync_api import Browser, Page, Request, expect, sync_playwright
 
 from tests.services.faulty.service import FaultyService
 from tests.services.lanes import LANES, LIMIT_BYTES, lane_service
-from tests.services.processes import PATIENCE_S, clean_environment, free_port, running
+from tests.services.processes import (
+    PATIENCE_S,
+    clean_environment,
+    free_port,
+    running,
+    wait_until,
+    works_on_jobs,
+)
 from tests.services.project import ROOT, Project, copy_project
 
 SCREENSHOTS = ROOT / "tmp/screenshots"
@@ -24,6 +32,7 @@ QUIET = (
     "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
     "--disable-component-update --disable-sync"
 )
+QUICK = ("XXXModel", "EchoModel", "DigitsModel", "CompressModel")
 THIS_MACHINE_ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 
 
@@ -66,10 +75,15 @@ def http_worker(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def project(installation: Installation) -> Iterator[Project]:
-    """The installed project, with nothing running before the test and after it."""
-    installation.project.end()
-    yield installation.project
-    installation.project.end()
+    """The installed project, with nothing running before the test and after it.
+
+    Without the two models that take seconds to load.
+    """
+    project = installation.project
+    project.end()
+    with project.serving(*QUICK):
+        yield project
+        project.end()
 
 
 @pytest.fixture
@@ -85,7 +99,7 @@ def service(project: Project) -> str:
 def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, FaultyService]]:
     """The service on each lane, side by side, with the same models."""
     with ExitStack() as stack:
-        yield {
+        services = {
             lane: stack.enter_context(
                 lane_service(
                     tmp_path_factory.mktemp(lane), lane, MAX_CONTENT_LENGTH=str(LIMIT_BYTES)
@@ -93,6 +107,9 @@ def lanes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Faulty
             )
             for lane in LANES
         }
+        for service in services.values():  # Whose /readyz would not be the same until then.
+            wait_until(partial(works_on_jobs, service.url), "the worker of jobs has begun")
+        yield services
 
 
 @pytest.fixture(params=LANES)

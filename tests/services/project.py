@@ -97,6 +97,22 @@ class Project:
         subprocess.run(["bash", "-ec", marks], cwd=self.folder, check=True)
 
     @contextmanager
+    def serving(self, *models: str) -> Iterator[None]:
+        """List these models alone, until the end of the block."""
+        path = self.folder / "model_serving/resources/__init__.py"
+        text = path.read_text(encoding="utf-8")
+        kept = [
+            line
+            for line in text.splitlines(keepends=True)
+            if "ModelResource" not in line or any(f"{model}Resource" in line for model in models)
+        ]
+        path.write_text("".join(kept), encoding="utf-8")
+        try:
+            yield
+        finally:
+            path.write_text(text, encoding="utf-8")
+
+    @contextmanager
     def edited(self, file: str, old: str, new: str) -> Iterator[None]:
         """Replace a text in a file, until the end of the block; an empty ``old`` is its end."""
         path = self.folder / file

@@ -102,8 +102,11 @@ def test_bucket_keeps_the_files_and_may_go_away(
 
 
 UPLOAD = """
-from model_serving.app import create_app
+from contextlib import closing
+
+from model_serving.app import create_app, create_front
 from model_serving.config import load_config
+from tests.lanes import FrontClient, FrontLane
 from model_serving.resources.compress_model_resource import CompressModelResource
 
 client = create_app(load_config(), [CompressModelResource]).test_client()
@@ -113,6 +116,11 @@ answer = client.post(
     "/v1/CompressModel", data=form, content_type="multipart/form-data; boundary=x"
 )
 print(answer.status_code, answer.get_json()["message"])
+with closing(FrontLane(create_front(load_config(), [CompressModelResource]))) as lane:
+    for caller in (client, FrontClient(lane)):
+        lines = b'{"the_file": ""}\\n' * 300_000
+        answer = caller.post("/v1/CompressModel/jobs", data=lines, content_type="application/jsonl")
+        print(answer.status_code, answer.get_json()["message"])
 """
 
 
@@ -120,7 +128,10 @@ def test_upload_that_finds_no_room_is_answered_507(tmp_path: Path) -> None:
     on_small_disk = ON_SMALL_DISK.replace("ASSETS_DIR", "TMPDIR")
     command = ["unshare", "--mount", "--map-root-user", "bash", "-c", on_small_disk, "small"]
     environment = clean_environment(
-        TMPDIR=str(tmp_path / "small"), DISK=str(DISK_BYTES), LOG_DIR=str(tmp_path)
+        TMPDIR=str(tmp_path / "small"),
+        DISK=str(DISK_BYTES),
+        LOG_DIR=str(tmp_path),
+        DATABASE_URL=f"sqlite:///{tmp_path}/jobs.db",
     )
     told = subprocess.run(
         [*command, sys.executable, "-c", UPLOAD],
@@ -130,4 +141,4 @@ def test_upload_that_finds_no_room_is_answered_507(tmp_path: Path) -> None:
         check=False,
         text=True,
     )
-    assert told.stdout.splitlines()[-1:] == ["507 There is no room for files"], told.stderr
+    assert told.stdout.splitlines()[-3:] == ["507 There is no room for files"] * 3, told.stderr

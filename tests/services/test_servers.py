@@ -37,6 +37,7 @@ JSON = {"Content-Type": "application/json"}
 READS_CHUNKS = COMMANDS.keys() - {"wsgiref"}
 # They announce a connection that is kept, and close it where too much of a body is not read.
 CLOSES_WITHOUT_NOTICE = {"gunicorn gthread", "gunicorn asgi"}
+ALONE = {"Connection": "close"}  # So the next request may not meet its end.
 WORKERS = {
     "asgi lane": "model_serving.server.worker.HttpWorker",
     "gthread lane": "model_serving.server.worker.HttpWorker",
@@ -98,7 +99,7 @@ def test_server_words_http_errors_in_json(
 
 
 def test_server_refuses_a_body_over_the_limit(caller: httpx.Client) -> None:
-    response = caller.post("/v1/EchoModel", json={"msg": "x" * LIMIT_BYTES})
+    response = caller.post("/v1/EchoModel", json={"msg": "x" * LIMIT_BYTES}, headers=ALONE)
     assert response.status_code == 413
     assert str(LIMIT_BYTES) in response.json()["message"]
 
@@ -108,7 +109,8 @@ def test_server_refuses_a_chunked_body_over_the_limit(
 ) -> None:
     if server_name not in READS_CHUNKS:
         pytest.skip("HTTP/1.0 has no chunked bodies")
-    response = caller.post("/v1/EchoModel", content=chunks(LIMIT_BYTES + 100_000), headers=JSON)
+    content = chunks(LIMIT_BYTES + 100_000)
+    response = caller.post("/v1/EchoModel", content=content, headers=JSON | ALONE)
     assert response.status_code == 413
     assert str(LIMIT_BYTES) in response.json()["message"]
 

@@ -74,6 +74,7 @@ def test_resource_describes_its_model(make_client: MakeClient) -> None:
         "description": "Add a constant.",
         "version": "2.1",
         "state": "ready",
+        "jobs": "/v1/AddModel/jobs",
         "schema": AddModelResource.schema,
         "response_schema": AddModelResource.response_schema,
         "examples": [{"request": 1, "response": {"result": 2}}],

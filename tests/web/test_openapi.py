@@ -48,7 +48,23 @@ def test_document_holds_the_schemas_and_examples_of_the_resources(document: Any)
     assert post["description"] == "Greet by name."
     name = content["schema"]["$ref"].rpartition("/")[2]
     assert document["components"]["schemas"][name]["required"] == ["name"]
-    assert set(post["responses"]) == {"200", "400", "413", "500", "503", "504", "507"}
+    errors = {"400", "413", "422", "429", "500", "503", "504", "507"}
+    assert set(post["responses"]) == errors | {"200", "202"}
+
+
+def test_document_says_what_a_job_may_be(document: Any) -> None:
+    post = document["paths"]["/v1/DigitsModel/jobs"]["post"]
+    content = post["requestBody"]["content"]
+    assert content.keys() > {"application/json", "multipart/form-data", "text/csv"}
+    validator = validator_of(content["application/json"]["schema"], document)
+    assert validator.is_valid({"instances": [{"picture": ""}]})
+    assert not validator.is_valid({"instances": [{}]})
+    assert post["responses"]["202"]["headers"].keys() == {"Location"}
+    assert {one["name"] for one in post["parameters"]} == {
+        "priority",
+        "callback_url",
+        "Idempotency-Key",
+    }
 
 
 def test_document_says_what_an_operation_of_its_own_takes(document: Any) -> None:

@@ -64,6 +64,7 @@ def test_list_names_every_model(client: FlaskClient, url: str) -> None:
         "description": "Greet by name.",
         "version": "1",
         "state": "ready",
+        "jobs": "/v1/XXXModel/jobs",
     }
     assert models["XXXModel"] == first
     assert models.keys() > {"EchoModel", "POSModel", "NERModel", "DigitsModel"}

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from model_serving.files import File
 from model_serving.serving import InvalidInstance, Model
 
 MIB = 1024 * 1024
@@ -29,6 +30,10 @@ def _sleep(value: Any) -> Any:
 def _mark(value: Any) -> Any:
     Path(value).touch()
     return value
+
+
+def _file(value: Any) -> Any:
+    return File(value.encode(), "text/plain")
 
 
 def _kill(_: Any) -> Any:
@@ -71,6 +76,7 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
     "echo": lambda value: value,
     "sleep": _sleep,
     "mark": _mark,
+    "file": _file,
     "raise": _raise,
     "refuse": InvalidInstance,
     "kill": _kill,
@@ -78,6 +84,7 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
     "crash": _crash,
     "crash once": _once(_crash),
     "hang": _hang,
+    "hang once": _once(_hang),
     "hang in C": _hang_in_c,
     "object": lambda _: object(),
     "grow": _grow,
@@ -115,6 +122,10 @@ class SlowModel(FaultyModel):
         """Sleep first."""
         time.sleep(0.1)
         return super().predict(instances)
+
+
+class DeadlyModel(FaultyModel):
+    """Do the same, for a resource that does harm."""
 
 
 class BrokenModel(FaultyModel):

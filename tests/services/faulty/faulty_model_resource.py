@@ -1,11 +1,14 @@
 """The endpoints of the faulty models."""
 
-from typing import ClassVar
+import os
+import signal
+from typing import Any, ClassVar
 
 from model_serving.serving import Model
 from model_serving.web import Example, ModelResource
 from tests.services.faulty.faulty_model import (
     BrokenModel,
+    DeadlyModel,
     FaultyModel,
     HangingModel,
     MisdeclaredModel,
@@ -41,6 +44,17 @@ class SlowModelResource(FaultyModelResource):
     """The same."""
 
     model = SlowModel
+
+
+class DeadlyModelResource(FaultyModelResource):
+    """End whatever process makes an instance that says so."""
+
+    model = DeadlyModel
+
+    def to_instance(self, body: Any) -> Any:
+        if body["do"] == "end":
+            os.kill(os.getpid(), signal.SIGKILL)
+        return body
 
 
 class BrokenModelResource(FaultyModelResource):

@@ -15,9 +15,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.services.processes import (
     PATIENCE_S,
     clean_environment,
+    found_below,
     free_port,
     running,
-    tree,
     wait_until,
 )
 from tests.services.project import Project, copy_project
@@ -85,8 +85,10 @@ class FaultyService:
     @property
     def supervisor(self) -> psutil.Process:
         """The process that starts the replicas."""
-        (found,) = self.running("model_serving.serving.supervisor")
-        return found
+        found = self.running("model_serving.serving.supervisor")
+        # Its own children look like it until they have begun.
+        (supervisor,) = [process for process in found if process.ppid() == self.pid]
+        return supervisor
 
     @property
     def workers(self) -> list[psutil.Process]:
@@ -116,12 +118,7 @@ class FaultyService:
 
     def running(self, program: str) -> list[psutil.Process]:
         """Return the service's processes with that in their command line."""
-        found = []
-        for process in tree(self.pid):
-            with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
-                if program in process.cmdline():
-                    found.append(process)
-        return found
+        return found_below(self.pid, program)
 
 
 def faulty_copy(
