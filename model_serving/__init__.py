@@ -8,6 +8,7 @@ The rooms, from the top floor down; each imports only from those below it::
     resources/   one Resource per model, and the explicit list of them   (yours)
     web/         everything that knows Flask
     models/      one model per file                                      (yours)
+    jobs/        the record of jobs: what outlasts a request
     serving/     the core: runs the models in replicas, knows nothing of the web
     files/       result files, in a folder or a bucket
     config.py  model_conf.py  log.py  metrics.py  figures.py  address.py  conversion.py

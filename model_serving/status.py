@@ -8,18 +8,19 @@ import signal
 import sys
 from pathlib import Path
 
-from inotify_simple import INotify, flags
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from model_serving.jobs.report import READY, Reports
 from model_serving.serving import RunDir
 from model_serving.serving.status import Status, read_status
+from model_serving.serving.watch import FolderWatch
 
 COLUMNS = "  {:<16} {:>7} {:>8}  {:<8} {:>5} {:>8} {:>8}  {}"
 
 
 def overview(run_dir: RunDir) -> list[str]:
-    """Return a table of all replicas, and what became of the last reload."""
+    """Return a table of all replicas, what became of the last reload, and how jobs are."""
     status = read_status(run_dir.status) or Status(run_dir.current())
     batches = _batches(run_dir)
     lines = [
@@ -47,18 +48,38 @@ def overview(run_dir: RunDir) -> list[str]:
             lines.append(f"nothing is served: {generation.error}")
     if status.reload.error:
         lines.append(f"reload {status.reload.number} was refused: {status.reload.error}")
-    return lines
+    return [*lines, *_jobs(run_dir, status)]
+
+
+def _jobs(run_dir: RunDir, status: Status) -> list[str]:
+    """Return a line about the worker of jobs, and one for each part of it that is away."""
+    worker = status.companion
+    if not worker.pid:
+        return []
+    line = (
+        f"job worker: pid {worker.pid}, {_memory_mib(worker.pid)} MiB, restarts {worker.restarts}"
+    )
+    reports = Reports(run_dir.jobs)
+    report = reports.last()
+    if report and report.counts is not None:
+        states: dict[str, int] = {}
+        for _, state, count in report.counts:
+            states[state] = states.get(state, 0) + count
+        counts = ", ".join(f"{state} {count}" for state, count in states.items())
+        line += f"; jobs: {counts}; longest wait {report.oldest_queued_s:.0f} s"
+    away = [f"jobs: {why}" for why in reports.states().values() if why != READY]
+    return [line, *away]
 
 
 def wait_for_reload(run_dir: RunDir, number: int) -> str | None:
     """Wait until that reload has ended; return why it was refused, or None."""
-    with INotify() as notify:
-        notify.add_watch(run_dir.path, flags.MOVED_TO)
+    with FolderWatch([run_dir.path]) as watch:
         while True:
             status = read_status(run_dir.status)
             if status and status.reload.number >= number and not status.reload.is_running:
                 return status.reload.error
-            notify.read()
+            watch.wait()
+            watch.changed()
 
 
 def _memory_mib(pid: int) -> int | str:

@@ -13,16 +13,18 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "model_serving"
 # From the top floor down. A room imports from floors below its own.
 FLOORS = [
-    {"catalogue", "declarations", "nginx", "server", "status"},
-    {"app"},
+    {"catalogue", "declarations", "job_worker", "nginx", "score", "server", "status"},
+    {"app", "node"},
+    {"served"},
     {"resources"},
     {"web"},
     {"models"},
+    {"jobs"},
     {"serving"},
     {"log", "address", "files", "metrics", "model_conf"},
     {"config"},
-    {"conversion", "proxies"},
-    {"caller", "errors", "figures", "headers", "place"},
+    {"conversion", "json_text", "proxies"},
+    {"caller", "errors", "figures", "headers", "memory", "place"},
 ]
 WEB = {"flask", "flask_restful", "flask_cors", "flask_swagger_ui", "werkzeug", "jsonschema"}
 PLACES = ("model_serving/**/*.py", "main.py", "bin/*.py", "tests/load/*.py", "tests/benchmark/*.py")
@@ -117,6 +119,7 @@ def test_importing_everything_loads_no_model_and_starts_no_thread() -> None:
         "import sys, threading, jieba, main, model_serving.app, model_serving.server.asgi_worker;"
         "assert not jieba.dt.initialized; assert 'jieba.posseg' not in sys.modules;"
         "assert threading.active_count() == 1;"
+        "assert not {'celery', 'sqlalchemy'} & sys.modules.keys();"
         "assert not {'app', 'asgi'} & vars(main).keys()"
     )
     subprocess.run([sys.executable, "-c", script], check=True, cwd=ROOT)

@@ -22,9 +22,9 @@ pytestmark = pytest.mark.skipif(
 def units(tmp_path: Path) -> Path:
     """A folder with the units, for a project that is there and a user who exists."""
     project = tmp_path / "project"
-    for name in (".venv/bin/gunicorn", "bin/nginx.sh"):
+    for name in (".venv/bin/gunicorn", ".venv/bin/python", "bin/nginx.sh"):
         program = project / name
-        program.parent.mkdir(parents=True)
+        program.parent.mkdir(parents=True, exist_ok=True)
         program.write_text("#!/bin/sh\n")
         program.chmod(0o755)
     for unit in UNITS:
@@ -35,8 +35,9 @@ def units(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_there_is_a_unit_for_the_service_and_for_nginx() -> None:
-    assert [unit.name for unit in UNITS] == ["model-serving-nginx.service", "model-serving.service"]
+def test_there_is_a_unit_for_the_service_for_nginx_and_for_a_worker() -> None:
+    names = ["model-serving-nginx.service", "model-serving-worker.service", "model-serving.service"]
+    assert [unit.name for unit in UNITS] == names
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
