@@ -46,6 +46,18 @@ def _runs(pid: int, program: bytes) -> bool:
         return False
 
 
+def _is_supervisor(pid: int, leader: int) -> bool:
+    # What it starts looks like it for a moment.
+    return _runs(pid, b"serving.supervisor") and _parent(pid) == leader
+
+
+def _parent(pid: int) -> int:
+    try:  # See proc(5).
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
 def end(leader: int, timeout_s: float) -> list[int]:
     """End the service, and return which of its processes had to be killed."""
     deadline_s = time.monotonic() + timeout_s + _MASTER_S
@@ -83,7 +95,7 @@ def main(pid_file: str, command: str, timeout_s: str = "0") -> None:
         parts = {
             "pid": [leader],
             "workers": [pid for pid in found if pid != leader and _runs(pid, _CONFIGURED)],
-            "supervisor": [pid for pid in found if _runs(pid, b"serving.supervisor")],
+            "supervisor": [pid for pid in found if _is_supervisor(pid, leader)],
         }
         print(*parts[command])
 

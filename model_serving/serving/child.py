@@ -46,13 +46,17 @@ class Process:
         """Signal the process, wait, and kill it if it takes longer."""
         if self._ended.done():
             return
-        signal.pidfd_send_signal(self._pidfd, number)
+        self._signal(number)
         try:
             async with asyncio.timeout(grace_s):
                 await self.ended()
         except TimeoutError:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            self._signal(signal.SIGKILL)
             await self.ended()
+
+    def _signal(self, number: signal.Signals) -> None:
+        with suppress(ProcessLookupError):  # Its end may not be noted yet.
+            signal.pidfd_send_signal(self._pidfd, number)
 
     def _note_end(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
