@@ -17,10 +17,6 @@ need wrk wrk
 if [[ $# -gt 0 ]]; then
     exec pytest "$@"
 fi
-ruff check .
-ruff format --check .
-shellcheck bin/*.sh bin/load bin/faults bin/job-faults bin/benchmark bin/score bin/fairness docs/examples/*.sh
-mypy
 # What needs no service of its own takes what the others leave of the processor, as the worker of
 # jobs does, which would get nothing beside a higher class.
 mkdir -p tmp
@@ -28,6 +24,10 @@ compares=(tests/benchmark tests/load) # They compare times, and need the machine
 chrt --idle 0 pytest --ignore=tests/services "${compares[@]/#/--ignore=}" >tmp/units.log 2>&1 &
 units=$!
 trap 'kill "$units" 2>/dev/null || true' EXIT
+ruff check .
+ruff format --check .
+shellcheck bin/*.sh bin/load bin/faults bin/job-faults bin/benchmark bin/score bin/fairness docs/examples/*.sh
+mypy
 status=0
 pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder tests/services || status=$?
 wait "$units" || status=$?

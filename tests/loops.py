@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, ParamSpec
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 P = ParamSpec("P")
 
 

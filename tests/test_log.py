@@ -15,7 +15,7 @@ import pytest
 from model_serving.config import Config
 from model_serving.log import BackgroundHandler, configure_logging, rotate
 from model_serving.place import ROOT
-from tests.services.processes import clean_environment, wait_until
+from tests.services.processes import PATIENCE_S, clean_environment, wait_until
 
 LINE = re.compile(r"\[\d{4}/\d\d/\d\d \d\d:\d\d:\d\d\] - \[INFO\] - \[XXXModel\] - text")
 
@@ -70,7 +70,9 @@ def _write_lines(folder: Path, conf_file: Path, name: str) -> None:
 def _rotate_until(folder: Path, conf_file: Path, begun: Event, all_written: Event) -> None:
     configure_logging(Config(log_dir=str(folder), log_console=False), conf_file)
     begun.set()
-    while not all_written.wait(0.005):
+    rotates = True
+    while rotates:
+        rotates = not all_written.wait(0.005)
         rotate()
 
 
@@ -86,7 +88,7 @@ def test_log_file_rotates_without_losing_a_line_of_several_processes(tmp_path: P
     begun, all_written = context.Event(), context.Event()
     rotator = context.Process(target=_rotate_until, args=(tmp_path, conf_file, begun, all_written))
     rotator.start()
-    assert begun.wait(60)
+    assert begun.wait(PATIENCE_S)
     for writer in writers:
         writer.start()
     for writer in writers:
@@ -200,7 +202,7 @@ def test_background_closes_with_all_written_and_no_thread_left(written: Written)
     handler.handle(logging.makeLogRecord({"msg": "last", "levelname": "INFO", "levelno": 20}))
     handler.close()
     assert written.lines() == ["INFO last"]
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
@@ -209,7 +211,7 @@ def test_background_that_was_never_used_closes_with_no_thread_left(written: Writ
     handler = BackgroundHandler([written])
     (thread,) = set(threading.enumerate()) - before
     handler.close()
-    thread.join(5)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 

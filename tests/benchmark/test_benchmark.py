@@ -70,7 +70,7 @@ def test_ctrl_c_leaves_no_process(long_run: subprocess.Popen[bytes]) -> None:
     below = top.children(recursive=True)
     long_run.send_signal(signal.SIGINT)
     assert long_run.wait(PATIENCE_S) == 130
-    assert living(below) == []
+    wait_until(lambda: living(below) == [], "no process is left")
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,10 @@ def test_slow_receiver_holds_up_no_other_and_no_end(record: Record, url: str) ->
         try:
             wait_until(lambda: ("delivered", 1, None) in noted(url), "the quick one is told")
             assert ("waiting", 1, None) in noted(url)
+            senders = delivery._threads
+            wait_until(
+                lambda: sum(each.is_alive() for each in senders) == 1, "its sender has ended"
+            )
             delivery.finish(0.0)
             end_a_job(record, f"http://127.0.0.1:{quick.port}/")
             delivery.begin()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from model_serving.errors import ConfigError, RecordFailed
+from model_serving.jobs import report
 from model_serving.jobs.engine import FOLDER, Engine
 from model_serving.jobs.job_metrics import JobMetrics
 from model_serving.jobs.record import Record
@@ -21,7 +22,8 @@ AWAY = "The job database is not available"
 
 
 @pytest.fixture
-def reports(tmp_path: Path) -> Reports:
+def reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reports:
+    monkeypatch.setattr(report, "_STALE_S", 600.0)
     return Reports(tmp_path / "jobs.json")
 
 
@@ -60,7 +62,7 @@ def test_worker_without_a_fresh_report_does_not_run(
         reports.write(Report(time.monotonic(), os.getpid(), {}))
     assert reports.states()["worker"] == ("ready" if is_written else "loading")
     now_s = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now_s + 16)
+    monkeypatch.setattr(time, "monotonic", lambda: now_s + 601)
     assert reports.states() == {"worker": "the job worker does not run"}
     assert samples(reports) == {("_ready", "worker"): 0}
 

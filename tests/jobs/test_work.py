@@ -47,6 +47,7 @@ def test_response_that_is_no_json_fails_alone(
 def test_job_of_a_model_that_is_not_ready_waits_and_holds_up_nobody(
     record: Record, loop: asyncio.AbstractEventLoop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(work_module, "_NOT_READY_S", 600.0)
     scorers = {"XXXModel": Scripted(b=ModelNotReady()), "OtherModel": Scripted()}
     work, claim = begun(record, loop, **scorers)
     accepted(record, model="OtherModel")

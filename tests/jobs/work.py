@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
-from model_serving.jobs import tables
+from model_serving.jobs import database, tables
 from model_serving.jobs.chunk import Chunk
 from model_serving.jobs.claims import Claim
 from model_serving.jobs.job import Job, NewJob
 from model_serving.jobs.record import Record, open_record
 from tests.services.postgres import Postgres
+from tests.services.processes import PATIENCE_S
 
 
 def new_database(server: Postgres) -> str:
@@ -61,6 +62,7 @@ def found(record: Record, job_id: str) -> Job:
 
 def work_on(url: str, job_ids: list[str], threads: int) -> list[tuple[str, int]]:
     """Be a process that works on jobs in threads; return the chunks that counted for it."""
+    database._PATIENCE_S = int(PATIENCE_S)
     with closing(open_record(url)) as record, ThreadPoolExecutor(threads) as pool:
         parts = pool.map(lambda _: _work_on(record, job_ids), range(threads))
         return [each for part in parts for each in part]

@@ -13,7 +13,7 @@ from tests.load.client import Target
 from tests.services.processes import job_workers, wait_until
 
 JOB_BYTES, INSTANCES = 1_000_000, 1000  # of a job, at least
-JOBS = 4  # More than are done in a short phase.
+JOBS = 8  # More than are done in a short phase.
 SETTLE_S = 0.2
 TIMEOUT_S = 30.0
 
@@ -106,5 +106,11 @@ def resting(target: Target, master: int) -> Iterator[Background]:
 
 def _worker(master: int) -> psutil.Process:
     """Wait for the worker of jobs, which begins once the models are loaded."""
-    wait_until(lambda: bool(job_workers(master)), "the service has a job worker")
-    return job_workers(master)[0]
+    found: list[psutil.Process] = []
+
+    def is_found() -> bool:
+        found[:] = job_workers(master)
+        return bool(found)
+
+    wait_until(is_found, "the service has a job worker")
+    return found[0]

@@ -30,7 +30,7 @@ def test_replica_leaves_a_processor_to_others_while_there_are_calls(tmp_path: Pa
             line.answers(30)
             return time.monotonic() - started_s
 
-        unhindered_s = answered_in()
+        unhindered_s = min(answered_in() for _ in range(3))
         over = threading.Event()
         calls = threading.Thread(target=_call_until, args=(over, Calls(tmp_path / FILE)))
         calls.start()

@@ -35,8 +35,13 @@ class Server:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, and that no outgoing connection is given by chance."""
-    for port in random.sample(range(20_000, 30_000), 100):
+    """Return a port that nobody listens on, and that no outgoing connection is given by chance.
+
+    Four processes of tests beside each other have different ones.
+    """
+    part = int(os.environ.get("PYTEST_XDIST_WORKER", "gw3").removeprefix("gw")) % 4
+    first = 20_000 + 2_500 * part
+    for port in random.sample(range(first, first + 2_500), 100):
         try:
             socket.create_server(("127.0.0.1", port)).close()
         except OSError:
@@ -74,22 +79,19 @@ def tree(pid: int) -> list[psutil.Process]:
     return [top, *top.children(recursive=True)]
 
 
-def found_below(pid: int, word: str) -> list[psutil.Process]:
-    """Return a process and those below it that have a word in their command line."""
-    found = []
+def found_below(pid: int, *words: str) -> list[psutil.Process]:
+    """Return a process and those below it with these words in a row in their command line."""
+    found, text = [], "\0".join(["", *words, ""])
     for process in tree(pid):
         with suppress(psutil.NoSuchProcess):  # Some of them may just have died.
-            if word in process.cmdline():
+            if text in "\0".join(["", *process.cmdline(), ""]):
                 found.append(process)
     return found
 
 
 def job_workers(pid: int) -> list[psutil.Process]:
     """Return the workers of jobs below a process."""
-    # Their supervisor has the name of its program in its command line, too.
-    supervisors = found_below(pid, "model_serving.serving.supervisor")
-    found = found_below(pid, "model_serving.job_worker")
-    return [process for process in found if process not in supervisors]
+    return found_below(pid, "-m", "model_serving.job_worker")
 
 
 def forget_peak(process: psutil.Process) -> None:
@@ -115,6 +117,13 @@ def living(processes: Sequence[psutil.Process]) -> list[psutil.Process]:
     return found
 
 
+def signal_all(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    """Send a signal to processes, some of which may just have ended."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
+
+
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Ask a process to end, and kill whatever is left of it and of those below it."""
     below = tree(process.pid) if process.poll() is None else []
@@ -124,8 +133,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    for left in living(below[1:]):
-        left.kill()
+    signal_all(below[1:], signal.SIGKILL)
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:

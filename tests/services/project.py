@@ -1,16 +1,17 @@
 """A copy of the working tree to install, run, edit and break."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
-from tests.services.processes import PATIENCE_S, clean_environment, wait_until
+from tests.services.processes import PATIENCE_S, clean_environment, signal_all, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,7 +58,7 @@ class Project:
         """Wait for a script, and return how it went."""
         with process:
             try:
-                output, errors = process.communicate(timeout=2 * PATIENCE_S)
+                output, errors = process.communicate(timeout=5 * PATIENCE_S)
             finally:
                 process.kill()
         return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
@@ -73,9 +74,7 @@ class Project:
 
     def end(self) -> None:
         """Kill what is left, and forget it."""
-        for process in self.processes():
-            with suppress(psutil.NoSuchProcess):  # Replicas end with what is killed before them.
-                process.kill()
+        signal_all(self.processes(), signal.SIGKILL)
         wait_until(lambda: not self.processes(), "the killed processes are gone")
         for name in ("gunicorn.pid", "gunicorn.url"):
             (self.folder / "tmp" / name).unlink(missing_ok=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 import amqp  # type: ignore[import-untyped]
 
 from tests.services.needs import needs
-from tests.services.processes import free_port, living, tree, wait_until
+from tests.services.processes import free_port, living, signal_all, tree, wait_until
 
 # Debian's own program in the path would run it as another user, in /var.
 _PLACES = ("/usr/lib/rabbitmq/bin", os.environ["PATH"])
@@ -47,8 +47,7 @@ class RabbitMQ:
         """End it at once, with its children."""
         if self._process is not None and self._process.poll() is None:
             below = tree(self._process.pid)
-            for process in below:
-                process.send_signal(how)
+            signal_all(below, how)
             self._process.wait()
             wait_until(lambda: not living(below), "RabbitMQ is gone")
 

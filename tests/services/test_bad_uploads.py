@@ -30,7 +30,9 @@ from tests.services.raw import Raw, request
 BOUNDARY = "abc"
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(1_000_000)  # So large that it is parsed into a file.
 LIMIT_BYTES = 2_000_000
-JOBS = re.compile("/data/(broker|workers|jobs.db)|/__pycache__|[.]db$|/[.]?jobs[.]json")
+OWN = re.compile(
+    "/data/(broker|workers|jobs.db)|/__pycache__|[.]db$|/jobs[.](json|new)|[.]figures$|/calls$"
+)
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Uploads:
         """Return what is in the folders now, and what is open without a name."""
         found = [*self.folder.rglob("*"), *self.project.folder.rglob("*")]
         files = {str(path) for path in found if path.suffix != ".log"}
-        # The worker of jobs keeps these, beside all requests.
-        files = {file for file in files if not JOBS.search(file)}
+        # The processes keep these for themselves, whatever is asked.
+        files = {file for file in files if not OWN.search(file)}
         return files | {
             link
             for process in tree(self.server.process.pid)
@@ -82,7 +84,6 @@ def uploads(
         command = [sys.executable, *GUNICORN]
         environment = clean_environment(**settings)
         with running(command, port, project.folder, environment) as server:
-            httpx.post(f"{server.url}/v1/CompressModel", trust_env=False)  # Its figures get a file.
             wait_until(lambda: works_on_jobs(server.url), "the worker of jobs has begun")
             yield Uploads(server, Path(temporary), project)
 

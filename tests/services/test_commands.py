@@ -10,7 +10,15 @@ import pytest
 
 from tests.services.calls import ANSWERS, three_calls
 from tests.services.conftest import Installation
-from tests.services.processes import PATIENCE_S, clean_environment, free_port, living, started, tree
+from tests.services.processes import (
+    PATIENCE_S,
+    clean_environment,
+    free_port,
+    living,
+    signal_all,
+    started,
+    tree,
+)
 from tests.services.project import Project
 
 # It inherits the orphans (PR_SET_CHILD_SUBREAPER), as init does, and leaves them unburied.
@@ -102,8 +110,7 @@ def test_status_may_be_read_in_part(project: Project, service: str) -> None:
 
 @pytest.mark.usefixtures("service")
 def test_status_of_a_service_that_does_not_answer_ends_with_1(project: Project) -> None:
-    for process in tree(project.master.pid):
-        process.send_signal(signal.SIGSTOP)
+    signal_all(tree(project.master.pid), signal.SIGSTOP)
     status = project.run("status.sh")
     assert status.returncode == 1
     assert "not ready: the service did not answer" in status.stderr
@@ -130,10 +137,10 @@ def test_stop_notices_the_end_where_init_asks_for_no_exit(project: Project) -> N
     scripts = [str(project.folder / "bin" / name) for name in ("start.sh", "stop.sh")]
     ended = subprocess.run(
         [project.python, "-c", CARELESS_INIT, *scripts],
-        env=clean_environment(PORT=str(free_port()), GRACEFUL_TIMEOUT_S="5"),
+        env=clean_environment(PORT=str(free_port()), GRACEFUL_TIMEOUT_S="60"),
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=2 * PATIENCE_S,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.endswith("stopped\n")

@@ -103,7 +103,7 @@ def test_question_of_a_caller_that_leaves_is_taken_back(
         served.wait_for_depth("FaultyModel", 0)
     assert served.ask("FaultyModel", "echo", 1).status == 200
     wait_until(lambda: dropped(served) == before + 1, "the question is dropped")
-    assert "POST /v1/FaultyModel 499" in served.log()
+    wait_until(lambda: "POST /v1/FaultyModel 499" in served.log(), "that is logged")
 
 
 def test_caller_that_leaves_amid_requests_leaves_nothing(served: FaultyService) -> None:

@@ -24,7 +24,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyService]:
     project = faulty_copy(
         tmp_path_factory.mktemp("containment"),
         [*FAST, "FaultyModel", "HangingModel"],
-        {"hanging_model": "[serving]\ntimeout_s = 2\n"},
+        {"hanging_model": "[serving]\ntimeout_s = 10\n"},
     )
     with faulty_service(project) as service:
         yield service
@@ -110,8 +110,12 @@ def memory_limit(service: FaultyService, limit_bytes: int) -> Iterator[None]:
         _move(tree(service.pid), group)
         yield
     finally:
-        _move(tree(service.pid), MEMORY)
-        wait_until(lambda: not (group / "cgroup.procs").read_text(), "the group is empty")
+
+        def is_empty() -> bool:
+            _move(tree(service.pid), MEMORY)  # A process may start one before it is moved.
+            return not (group / "cgroup.procs").read_text()
+
+        wait_until(is_empty, "the group is empty")
         group.rmdir()
 
 

@@ -5,8 +5,7 @@ import io
 import json
 import random
 import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 
 import httpx
 import psutil
@@ -14,7 +13,16 @@ import pytest
 from PIL import Image
 
 from tests.services.faulty.service import GUNICORN
-from tests.services.processes import PATIENCE_S, clean_environment, free_port, running, tree
+from tests.services.processes import (
+    PATIENCE_S,
+    clean_environment,
+    forget_peak,
+    found_below,
+    free_port,
+    peak_bytes,
+    running,
+    wait_until,
+)
 from tests.services.project import Project
 
 SIDE = 2236  # 15 MB of pixels that cannot be compressed
@@ -41,32 +49,38 @@ class Watched:
     """A service, and the processes through which a picture goes."""
 
     def __init__(self, url: str, pid: int) -> None:
-        self.url = url
-        below = tree(pid)[1:]
-        self.http = next(process for process in below if "gunicorn" in process.cmdline())
-        self.replica = next(process for process in below if "CompressModel" in process.cmdline())
-        self._before = [0, 0]
-
-    def warm_up(self) -> None:
         """Have the processes import what they need, and note what they have by then."""
-        self._before = [*self.compress(files={"the_file": picture_of(100)})]
+        self._url = f"{url}/v1/CompressModel"
+        _, http = found_below(pid, "gunicorn")
+        (replica,) = found_below(pid, "CompressModel")
+        self._processes = (http, replica)
+        self._post(files={"the_file": picture_of(100)})
+        self._before = [_rss_bytes(process) for process in self._processes]
 
     def compress(self, **request: object) -> tuple[int, int]:
-        """Have pictures compressed; return the peaks of the two above what they had, in bytes."""
-        watched = (self.http, self.replica)
-        for process in watched:
-            Path(f"/proc/{process.pid}/clear_refs").write_text("5")  # proc(5): the peak is now.
-        url = f"{self.url}/v1/CompressModel"
-        answer = httpx.post(url, timeout=PATIENCE_S, trust_env=False, **request)  # type: ignore[arg-type]
-        assert answer.status_code == 200, answer.text
-        peaks = [_peak_bytes(process) for process in watched]
-        http, replica = (peak - rss for peak, rss in zip(peaks, self._before, strict=True))
+        """Have a picture compressed; return the peaks of the two above what they had, in bytes.
+
+        Both have given the picture back then.
+        """
+        for process in self._processes:
+            forget_peak(process)
+        self._post(**request)
+        http, replica = self._above_before(peak_bytes)
+        # A caller may have its answer before they come to let go of what they were asked.
+        wait_until(lambda: max(self._above_before(_rss_bytes)) < SLACK_BYTES, "it is given back")
         return http, replica
 
+    def _post(self, **request: object) -> None:
+        answer = httpx.post(self._url, timeout=PATIENCE_S, trust_env=False, **request)  # type: ignore[arg-type]
+        assert answer.status_code == 200, answer.text
 
-def _peak_bytes(process: psutil.Process) -> int:
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+    def _above_before(self, bytes_of: Callable[[psutil.Process], int]) -> list[int]:
+        pairs = zip(self._processes, self._before, strict=True)
+        return [bytes_of(process) - before for process, before in pairs]
+
+
+def _rss_bytes(process: psutil.Process) -> int:
+    return int(process.memory_info().rss)
 
 
 @pytest.fixture(scope="module", params=["asgi", "gthread"])
@@ -75,9 +89,7 @@ def watched(request: pytest.FixtureRequest, fresh_project: Project) -> Iterator[
     command = [sys.executable, *GUNICORN]
     environment = clean_environment(PORT=str(port), HTTP_WORKER=request.param)
     with running(command, port, fresh_project.folder, environment) as server:
-        watched = Watched(server.url, server.process.pid)
-        watched.warm_up()
-        yield watched
+        yield Watched(server.url, server.process.pid)
 
 
 @pytest.mark.parametrize("origin", [{}, {"Origin": "http://a.example"}], ids=["plain", "cors"])

@@ -45,7 +45,7 @@ def test_service_is_whole_again_after_the_end_of_a_part(faulty: FaultyService, p
         assert faulty.ask("FaultyModel", "echo", 1).body == {"result": 1}
         wait_until(partial(replaced, faulty, part, killed), "there is a new part")
     assert all(living([other]) for other in others.values())
-    assert is_ready(faulty.url)
+    wait_until(partial(is_ready, faulty.url), "all models are ready")
 
 
 def test_replica_is_replaced_after_the_end_of_its_supervisor(faulty: FaultyService) -> None:
@@ -67,7 +67,8 @@ def test_service_without_its_master_leaves_nothing_behind(faulty: FaultyService)
 
 def test_service_whose_master_was_killed_starts_at_once(project: Project, service: str) -> None:
     before = tree(project.master.pid)
-    project.master.kill()
+    before[0].kill()
+    wait_until(lambda: not living(before[:1]), "it is dead")
     start = project.run("start.sh", PORT=service.rpartition(":")[2])
     assert start.returncode == 0, start.stderr
     assert three_calls(service) == ANSWERS

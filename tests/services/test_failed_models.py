@@ -22,7 +22,7 @@ from tests.services.traffic import Call, ask
 
 REASONS = [
     "BrokenModel: RuntimeError: the weights are missing",
-    "StuckModel: it did not load within 5 s",
+    "StuckModel: it did not load within 20 s",
     "MisdeclaredModel: the example {'do': 'echo', 'value': 1} is not answered as declared: "
     "expected 2 at /result, not 1",
 ]
@@ -41,7 +41,7 @@ def url(folder: Path) -> Iterator[str]:
     project = faulty_copy(folder / "project", names, {"broken_model": broken})
     port = free_port()
     url = f"http://127.0.0.1:{port}"
-    environment = clean_environment(PORT=str(port), START_TIMEOUT_S="5")
+    environment = clean_environment(PORT=str(port), START_TIMEOUT_S="20")
     command = [sys.executable, *GUNICORN]
     with started(command, project.folder, environment, folder / "output"):
         wait_until(lambda: readiness(url)[1].count(";") == 2, "the models have failed")
@@ -67,7 +67,7 @@ def test_readiness_names_the_models_that_fail_and_why(url: str) -> None:
 
 def test_models_that_load_serve_beside_those_that_fail(url: str) -> None:
     assert greeting(url) == "Hello, Leo!"
-    assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+    assert httpx.get(f"{url}/healthz", timeout=PATIENCE_S, trust_env=False).status_code == 200
 
 
 @pytest.mark.parametrize("model", ["BrokenModel", "StuckModel", "MisdeclaredModel"])
@@ -75,7 +75,7 @@ def test_model_that_failed_to_load_is_refused_at_once(url: str, model: str) -> N
     reply = ask(url, Call(model, {"do": "echo", "value": 1}))
     assert (reply.status, reply.body) == (503, {"message": f"{model} is not ready"})
     assert int(reply.headers["Retry-After"]) >= 1
-    assert reply.taken_s < 2.5  # It does not wait for the next attempt to end.
+    assert reply.taken_s < 10  # It does not wait for the next attempt to end.
 
 
 def test_model_that_fails_to_load_is_tried_again_less_and_less_often(

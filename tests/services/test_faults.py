@@ -122,8 +122,10 @@ def test_fault_of_a_service_of_its_own_loses_nothing(
 
 def test_faults_overload_refuses_what_is_too_much(own: subprocess.CompletedProcess[str]) -> None:
     row = rows(own)["overload"]
-    assert row.refused > row.answered
-    assert re.match(r"goodput \d+ % of \d+/s, offered \d", row.remarks)
+    offered = re.match(r"goodput \d+ % of \d+/s, offered (.*?) times", row.remarks)
+    assert offered
+    # Three times, where the machine lets it ask so often.
+    assert row.refused > row.answered * (float(offered[1]) - 1) / 2 > 0
 
 
 def test_faults_leave_nothing_of_their_own_service(own: subprocess.CompletedProcess[str]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.services.processes import clean_environment, free_port
+from tests.services.processes import PATIENCE_S, clean_environment, free_port
 from tests.services.project import ROOT, Project
 
 FILE = re.compile(r"In\s+`([^`]+)`:\n\n```(?:python|ini)\n(.*?)```", re.DOTALL)
@@ -43,6 +43,8 @@ def test_five_steps_of_the_readme_add_a_model(fresh_project: Project) -> None:
     shutil.copytree(
         fresh_project.folder, copy.folder, ignore=shutil.ignore_patterns(".venv", "tmp")
     )
+    if (ROOT / ".mypy_cache").exists():  # It would take minutes to make another one.
+        shutil.copytree(ROOT / ".mypy_cache", copy.folder / ".mypy_cache")
     port = str(free_port())
     environment = clean_environment(PORT=port)
     try:
@@ -55,7 +57,8 @@ def test_five_steps_of_the_readme_add_a_model(fresh_project: Project) -> None:
             listed.write_text(applied(diff, listed.read_text()))
         answer = run(call.replace("9999", port), copy.folder, environment)
         assert answer.rstrip().endswith('{"result":"virginica"}')
-        wrong = httpx.post(f"http://127.0.0.1:{port}/v1/IrisModel", json={}, trust_env=False)
+        url = f"http://127.0.0.1:{port}/v1/IrisModel"
+        wrong = httpx.post(url, json={}, timeout=PATIENCE_S, trust_env=False)
         assert wrong.json() == {"message": "'sizes' is a required property"}
         assert "IrisModel" in run(CHECKS, copy.folder, environment)
     finally:

@@ -21,6 +21,7 @@ from tests.services.processes import (
     clean_environment,
     free_port,
     running,
+    wait_until,
 )
 from tests.services.project import ROOT, Project
 
@@ -70,7 +71,8 @@ def test_full_disk_is_answered_507_and_the_service_goes_on(
         assert greeting(server.url) == "Hello, Leo!"
 
         first = answers[0].json()["result"][0]["file"]
-        assert httpx.get(server.url + first, trust_env=False).content == noise(0)
+        read = httpx.get(server.url + first, timeout=PATIENCE_S, trust_env=False)
+        assert read.content == noise(0)
         seen = Path(f"/proc/{server.process.pid}/root{folder}")
         assert not [path for path in seen.iterdir() if path.name.startswith(".")]
         (seen / Path(first).name).unlink()
@@ -87,10 +89,12 @@ def test_bucket_keeps_the_files_and_may_go_away(
     fresh_project: Project, bucket: BucketServer
 ) -> None:
     with service(fresh_project, [], **bucket.environment) as server:
+        # The first may have to wait for the client of the bucket to be made.
+        wait_until(lambda: compress(server.url, noise(0)).status_code == 200, "files are kept")
         answer = compress(server.url, noise(1))
         url = server.url + answer.json()["result"][0]["file"]
-        assert httpx.get(url, trust_env=False).content == noise(1)
-        part = httpx.get(url, headers={"Range": "bytes=1-3"}, trust_env=False)
+        assert httpx.get(url, timeout=PATIENCE_S, trust_env=False).content == noise(1)
+        part = httpx.get(url, headers={"Range": "bytes=1-3"}, timeout=PATIENCE_S, trust_env=False)
         assert (part.status_code, part.content) == (206, b"PNG")
 
         bucket.process.kill()

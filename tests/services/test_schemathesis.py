@@ -51,6 +51,7 @@ def test_service_keeps_the_promises_of_its_openapi_document(
             *("run", f"{served.url}/openapi.json", "--checks=all", f"--max-examples={CASES}"),
             "--exclude-checks=use_after_free",
             *("--exclude-path-regex=Faulty", "--generation-database=none", "--no-shrink"),
+            *("--request-timeout=120", "--suppress-health-check=too_slow"),
         ],
         cwd=tmp_path,
         text=True,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.services.calls import ANSWERS, three_calls
-from tests.services.processes import clean_environment, free_port, started
+from tests.services.processes import clean_environment, free_port, living, started, wait_until
 from tests.services.project import Project
 
 MODEL = "model_serving/models/xxx_model.py"
@@ -94,7 +94,7 @@ def test_start_of_a_broken_project_is_refused(
 
 def test_start_with_a_model_that_ends_its_process_is_refused(project: Project) -> None:
     with project.edited(MODEL, LOADING, "import os; os._exit(7)"):
-        start = project.run("start.sh", PORT=str(free_port()), START_TIMEOUT_S="5")
+        start = project.run("start.sh", PORT=str(free_port()))
     assert_refused(project, start, "XXXModel: it exited with code 7 while it loaded")
 
 
@@ -144,7 +144,9 @@ def test_start_called_twice_at_once_starts_one_service(project: Project) -> None
 
 
 def test_start_after_a_killed_master_serves_again(project: Project, service: str) -> None:
-    project.master.kill()
+    master = project.master
+    master.kill()
+    wait_until(lambda: not living([master]), "it is dead")
     start = project.run("start.sh", PORT=service.rpartition(":")[2])
     assert start.returncode == 0, start.stderr
     assert three_calls(service) == ANSWERS

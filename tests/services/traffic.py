@@ -40,6 +40,7 @@ class Caller:
         parts = urlsplit(url)
         self._connection = http.client.HTTPConnection(parts.netloc, timeout=PATIENCE_S)
         self._prefix = parts.path
+        self._sent_s = 0.0
 
     def ask(self, call: Call) -> Reply:
         """Send a question, and return its answer.
@@ -47,16 +48,20 @@ class Caller:
         Raises:
             OSError, http.client.HTTPException: there is none.
         """
-        started_s = time.monotonic()
         self.send(call)
+        return self.answer()
+
+    def answer(self) -> Reply:
+        """Return the answer to the question that was sent; raises as ``ask`` does."""
         port = self._connection.sock.getsockname()[1]
         response = self._connection.getresponse()
         body = json.loads(response.read())
         headers = dict(response.getheaders())
-        return Reply(response.status, body, headers, time.monotonic() - started_s, port)
+        return Reply(response.status, body, headers, time.monotonic() - self._sent_s, port)
 
     def send(self, call: Call) -> None:
         """Send a question alone."""
+        self._sent_s = time.monotonic()
         headers = {"Content-Type": "application/json"} | dict(call.headers)
         self._connection.request(
             "POST", f"{self._prefix}/v1/{call.model}", json.dumps(call.body), headers

@@ -19,7 +19,7 @@ from model_serving.serving.plan import Order, Report
 from model_serving.serving.wire import Answer, Cancel, FrameReader, Priority, Question, encode
 from tests.services.processes import clean_environment
 
-PATIENCE_S = 60.0
+PATIENCE_S = 240.0
 OBEDIENT = "tests.serving.models_for_replicas:ObedientModel"
 
 
@@ -64,7 +64,7 @@ class Replicas:
         """Start one, and wait for its report."""
         self._count += 1
         path = path or self._folder / f"{self._count}.socket"
-        conf = ModelConf(serving=ServingSettings(**serving))
+        conf = ModelConf(serving=ServingSettings(**{"timeout_s": PATIENCE_S} | serving))
         order = Order(target, conf, str(path), instances or [], start_timeout_s)
         printed = self._folder / f"{self._count}.printed"
         lifeline, ours = os.pipe()
@@ -126,7 +126,7 @@ class Line:
         *instances: Any,
         first: int = 1,
         alone: bool = False,
-        in_s: float = 60,
+        in_s: float = PATIENCE_S,
         priority: Priority = Priority.FOREGROUND,
     ) -> None:
         """Send questions, numbered from ``first`` on, by one write."""

@@ -19,7 +19,7 @@ NAME = "ObedientModel"
 def runtime_of(
     run_dir: RunDir, max_queue: int = 100, workers: int = 1, threads: int = 64
 ) -> ProcessRuntime:
-    conf = ModelConf(serving=ServingSettings(max_queue=max_queue))
+    conf = ModelConf(serving=ServingSettings(max_queue=max_queue, timeout_s=PATIENCE_S))
     models = [ModelSpecification(model, conf) for model in (ObedientModel, BrokenModel)]
     return ProcessRuntime(models, run_dir, workers, threads)
 

@@ -1,9 +1,10 @@
-import asyncio
+from types import SimpleNamespace
 
 import pytest
 
 from model_serving import metrics
 from model_serving.errors import Overloaded
+from model_serving.serving import admission
 from model_serving.serving.admission import Share, shares
 from tests.loops import in_loop, until
 
@@ -114,12 +115,14 @@ async def test_share_tells_the_latency_as_the_time_to_wait(
 
 
 @in_loop
-async def test_share_measures_the_latency() -> None:
+async def test_share_measures_the_latency(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimpleNamespace(now_s=1000.0)
+    monkeypatch.setattr(admission, "time", SimpleNamespace(monotonic=lambda: clock.now_s))
     share = shares({"A": 1}, threads=8)["A"]
     entered_s = share.enter()
-    await asyncio.sleep(0.05)
+    clock.now_s += 0.05
     share.leave(entered_s)
     first_s = share._latency_s
-    assert first_s >= 0.1 * 0.05
+    assert first_s == pytest.approx(0.1 * 0.05)
     share.leave(share.enter())
     assert share._latency_s < first_s

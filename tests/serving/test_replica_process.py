@@ -22,7 +22,7 @@ def values(answers: list[Answer]) -> list[Any]:
 
 
 def test_replica_that_hangs_is_killed_and_shows_where(replicas: Replicas) -> None:
-    replica = replicas.start(timeout_s=1.0)
+    replica = replicas.start(timeout_s=5.0)
     with line_to(replica) as line:
         line.ask(["hang", ""])
         assert line.answers() == []
@@ -31,12 +31,12 @@ def test_replica_that_hangs_is_killed_and_shows_where(replicas: Replicas) -> Non
 
 
 def test_replica_is_not_killed_between_batches(replicas: Replicas) -> None:
-    replica = replicas.start(timeout_s=2.0)
+    replica = replicas.start(timeout_s=5.0)
     with line_to(replica) as line:
         for _ in range(2):
             line.ask(*batch("a"))
             assert values(line.answers()) == [["a"]]
-            assert not threading.Event().wait(2.5)
+            assert not threading.Event().wait(5.5)
     assert replica.process.poll() is None
 
 

@@ -17,7 +17,7 @@ from model_serving.place import METRICS_VARIABLE, ROOT, RUN_DIR_VARIABLE
 from model_serving.serving.run_dir import RunDir
 from model_serving.serving.status import GenerationStatus, ReplicaStatus, Status, read_status
 from model_serving.serving.supervision import SINGLE_THREADED
-from tests.services.processes import clean_environment, living, wait_until
+from tests.services.processes import PATIENCE_S, clean_environment, living, signal_all, wait_until
 
 PR_SET_CHILD_SUBREAPER = 36
 MODELS = {"XXXModel", "EchoModel", "DigitsModel", "POSModel", "NERModel", "CompressModel"}
@@ -73,8 +73,7 @@ class Master:
         for descriptor in (self.reader, self.writer):
             os.close(descriptor)
         self.process.wait(60)
-        for process in living(list(self.seen)):
-            process.kill()
+        signal_all(list(self.seen), signal.SIGKILL)
 
     @property
     def status(self) -> Status:
@@ -146,7 +145,7 @@ def test_supervisor_shows_what_serves_and_leaves_nothing(master: Master) -> None
     assert master.status.current == 1
     master.note()
     master.end()
-    assert living(list(master.seen)) == []
+    wait_until(lambda: living(list(master.seen)) == [], "no process is left")
     assert (master.process.returncode, master.run_dir.path.exists()) == (0, False)
 
 
@@ -156,7 +155,7 @@ def test_supervisor_replaces_a_killed_replica(master: Master) -> None:
         master.process.send_signal(number)
     os.kill(before["XXXModel"], signal.SIGKILL)
     wait_until(
-        lambda: master.is_ready(1) and master.pids(1)["XXXModel"] != before["XXXModel"],
+        lambda: master.pids(1)["XXXModel"] != before["XXXModel"] and master.is_ready(1),
         "another replica serves",
     )
     replica = master.replicas(1)["XXXModel"]
@@ -175,7 +174,7 @@ def test_supervisor_takes_over_the_replicas_of_one_that_was_killed(master: Maste
     assert len(master.sockets(1)) == len(MODELS)
     master.start()
     wait_until(
-        lambda: master.is_ready(1) and master.pids(1)["EchoModel"] != before["EchoModel"],
+        lambda: master.pids(1)["EchoModel"] != before["EchoModel"] and master.is_ready(1),
         "the one that died meanwhile is replaced",
     )
     others = {name: pid for name, pid in before.items() if name != "EchoModel"}
@@ -192,7 +191,7 @@ def test_reload_keeps_the_old_version_until_its_last_user_has_gone(
     old = [psutil.Process(pid) for pid in master.pids(1).values()]
     master.process.send_signal(signal.SIGHUP)
     assert master.wait_for_reload(1) is None
-    assert hangups.acquire(timeout=60)
+    assert hangups.acquire(timeout=PATIENCE_S)
     assert (master.run_dir.current(), master.status.current) == (2, 2)
     assert master.is_ready(2)
     os.close(users[0][1])
@@ -220,10 +219,11 @@ def test_reload_goes_on_after_the_supervisor_was_killed_in_one(
         "the next reload has ended",
     )
     assert master.process.poll() is None, master.log.read_text()[-2000:]
-    assert hangups.acquire(timeout=60)
+    assert hangups.acquire(timeout=PATIENCE_S)
     assert master.is_ready(2)
 
 
+@pytest.mark.usefixtures("hangups")
 def test_supervisor_ends_in_the_middle_of_a_reload(master: Master) -> None:
     master.process.send_signal(signal.SIGHUP)
     wait_until(lambda: bool(master.pids(2)), "the new replicas start")
@@ -238,8 +238,8 @@ def test_generation_that_was_retired_leaves_under_the_next_supervisor(
 ) -> None:
     _, usage = master.run_dir.use_current()
     master.process.send_signal(signal.SIGHUP)
-    assert hangups.acquire(timeout=60)
     assert master.wait_for_reload(1) is None
+    assert hangups.acquire(timeout=PATIENCE_S)
     master.kill()
     master.start()
     assert master.run_dir.generation(1).path.exists()

@@ -27,6 +27,14 @@ def _sleep(value: Any) -> Any:
     return value
 
 
+def _wait(value: Any) -> Any:
+    """Tell in a folder that this has begun, and wait for the word to go on."""
+    Path(value, "begun").touch()
+    while not Path(value, "on").exists():
+        time.sleep(0.01)
+    return value
+
+
 def _mark(value: Any) -> Any:
     Path(value).touch()
     return value
@@ -75,6 +83,7 @@ def _grow(value: Any) -> Any:
 ACTIONS: dict[str, Callable[[Any], Any]] = {
     "echo": lambda value: value,
     "sleep": _sleep,
+    "wait": _wait,
     "mark": _mark,
     "file": _file,
     "raise": _raise,

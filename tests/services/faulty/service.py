@@ -17,6 +17,7 @@ from tests.services.processes import (
     clean_environment,
     found_below,
     free_port,
+    living,
     running,
     wait_until,
 )
@@ -106,15 +107,17 @@ class FaultyService:
     def replica(self, model: str) -> psutil.Process:
         """Return the process that serves a model; wait for it where it is just replaced."""
         folder = self.run_dir / "current" / model
-        sockets: list[Path] = []
+        found: list[psutil.Process] = []
 
         def is_served() -> bool:
-            sockets[:] = [path for path in folder.iterdir() if path.name[0] != "."]
-            pids = [int(path.name.partition(".")[2]) for path in sockets]
-            return bool(pids) and all(map(psutil.pid_exists, pids))
+            sockets = [path.name for path in folder.iterdir() if path.name[0] != "."]
+            with suppress(psutil.NoSuchProcess):
+                found[:] = [psutil.Process(int(name.partition(".")[2])) for name in sockets]
+                return bool(found) and living(found) == found
+            return False
 
         wait_until(is_served, f"{model} has a replica")
-        return psutil.Process(int(sockets[0].name.partition(".")[2]))
+        return found[0]
 
     def running(self, program: str) -> list[psutil.Process]:
         """Return the service's processes with that in their command line."""
