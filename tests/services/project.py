@@ -14,6 +14,7 @@ import psutil
 from tests.services.processes import PATIENCE_S, clean_environment, signal_all, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+RESOURCES = "model_serving/resources/__init__.py"
 
 
 @dataclass(frozen=True)
@@ -95,10 +96,9 @@ class Project:
         """
         subprocess.run(["bash", "-ec", marks], cwd=self.folder, check=True)
 
-    @contextmanager
-    def serving(self, *models: str) -> Iterator[None]:
-        """List these models alone, until the end of the block."""
-        path = self.folder / "model_serving/resources/__init__.py"
+    def serve(self, *models: str) -> None:
+        """List these models alone; others are not even imported."""
+        path = self.folder / RESOURCES
         text = path.read_text(encoding="utf-8")
         kept = [
             line
@@ -106,6 +106,13 @@ class Project:
             if "ModelResource" not in line or any(f"{model}Resource" in line for model in models)
         ]
         path.write_text("".join(kept), encoding="utf-8")
+
+    @contextmanager
+    def serving(self, *models: str) -> Iterator[None]:
+        """List these models alone, until the end of the block."""
+        path = self.folder / RESOURCES
+        text = path.read_text(encoding="utf-8")
+        self.serve(*models)
         try:
             yield
         finally:

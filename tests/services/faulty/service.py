@@ -21,7 +21,7 @@ from tests.services.processes import (
     running,
     wait_until,
 )
-from tests.services.project import Project, copy_project
+from tests.services.project import RESOURCES, Project, copy_project
 from tests.services.traffic import Call, Reply, ask
 
 HERE = Path(__file__).parent
@@ -44,6 +44,7 @@ class FaultyService:
 
     def together(self, model: str, *bodies: Any) -> list[Reply]:
         """Ask while the replica is stopped, so that it finds all questions waiting."""
+        self.wait_for_depth(model, 0)  # What is told may be a moment old.
         with ThreadPoolExecutor(len(bodies)) as pool:
             with self.paused(model):
                 calls = [Call(model, body) for body in bodies]
@@ -133,7 +134,8 @@ def faulty_copy(
         text = (HERE / f"{module}.py").read_text(encoding="utf-8")
         text = text.replace("tests.services.faulty", "model_serving.models")
         (folder / "model_serving" / room / f"{module}.py").write_text(text, encoding="utf-8")
-    with (folder / "model_serving/resources/__init__.py").open("a", encoding="utf-8") as resources:
+    project.serve(*names)
+    with (folder / RESOURCES).open("a", encoding="utf-8") as resources:
         resources.write("\nfrom model_serving.resources.faulty_model_resource import *\n")
         listed = ", ".join(f"{name}Resource" for name in names)
         resources.write(f"\nRESOURCES[:] = [{listed}]\n")
