@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     ):
         for key, value in server.environment.items():
             patched.setenv(key, value)
-        patched.setattr("model_serving.files.bucket.PATIENCE_S", 120.0)  # Its server begins slowly.
+        patched.setattr("model_serving.files.bucket.PATIENCE_S", 600.0)  # Its server begins slowly.
         yield server.environment["ASSETS_DIR"]
 
 
