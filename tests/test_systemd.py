@@ -2,20 +2,18 @@
 
 import getpass
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.services.needs import needs
+
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = sorted(ROOT.glob("conf/systemd/*.service"))
 HOME = "/srv/model-serving"  # where the units look for the project
 
-pytestmark = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None and os.environ.get("CI") != "true",
-    reason="systemd-analyze is missing: apt-get install systemd",
-)
+pytestmark = needs("systemd-analyze", "systemd")
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """bin/benchmark itself: a short run, what it leaves behind, and what it says of wrong options."""
 
-import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,16 +15,14 @@ from tests.benchmark import results as results_file
 from tests.benchmark.catalogue import GROWTH, HERE, MAX_BATCH_SIZE, PEERS, WORKLOADS, Peer
 from tests.benchmark.environments import NotInstalled, programs_of, versions_of
 from tests.benchmark.serving import alike, prepare
+from tests.services.needs import needs
 from tests.services.processes import PATIENCE_S, living, wait_until
 from tests.services.project import ROOT
 
 COMMAND = [sys.executable, "-m", "tests.benchmark.main"]
 SHORT = ["--peers", "this-service,as-usually-written", "--workloads", "hello", "--rounds", "1"]
 
-with_wrk = pytest.mark.skipif(
-    shutil.which("wrk") is None and os.environ.get("CI") != "true",
-    reason="wrk is missing: apt-get install wrk",
-)
+with_wrk = needs("wrk", "wrk")
 
 
 def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:

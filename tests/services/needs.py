@@ -6,8 +6,14 @@ import shutil
 import pytest
 
 
-def needs(program: str) -> pytest.MarkDecorator:
+def find(program: str, *places: str) -> str | None:
+    """Return where a program is: in these places, on the path, or where Debian hides servers."""
+    return shutil.which(program, path=os.pathsep.join([*places, os.environ["PATH"], "/usr/sbin"]))
+
+
+def needs(program: str, package: str, *places: str) -> pytest.MarkDecorator:
     """Skip a test where a program is missing, but never in CI."""
-    found = shutil.which(program, path=os.pathsep.join((os.environ["PATH"], "/usr/sbin")))
-    is_ci = os.environ.get("CI") == "true"
-    return pytest.mark.skipif(found is None and not is_ci, reason=f"{program} is missing")
+    return pytest.mark.skipif(
+        find(program, *places) is None and os.environ.get("CI") != "true",
+        reason=f"{program} is missing: apt-get install {package}",
+    )

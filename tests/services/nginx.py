@@ -1,15 +1,13 @@
 """bin/nginx.sh of an installed project."""
 
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import pytest
 
+from tests.services.needs import find, needs
 from tests.services.processes import (
     PATIENCE_S,
     Server,
@@ -20,11 +18,8 @@ from tests.services.processes import (
 )
 from tests.services.project import Project
 
-NGINX = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-needs_nginx = pytest.mark.skipif(
-    NGINX is None and os.environ.get("CI") != "true",
-    reason="nginx is missing: apt-get install nginx",
-)
+NGINX = find("nginx")
+needs_nginx = needs("nginx", "nginx")
 
 
 @contextmanager

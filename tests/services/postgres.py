@@ -2,7 +2,6 @@
 
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -11,17 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import pytest
 
+from tests.services.needs import find, needs
 from tests.services.processes import free_port, living, tree, wait_until
 
 # Debian keeps them out of the path.
-_PLACES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-POSTGRES = shutil.which("postgres", path=os.pathsep.join([*map(str, _PLACES), os.environ["PATH"]]))
-needs_postgres = pytest.mark.skipif(
-    POSTGRES is None and os.environ.get("CI") != "true",
-    reason="postgres is missing: apt-get install postgresql",
-)
+_PLACES = sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))
+POSTGRES = find("postgres", *_PLACES)
+needs_postgres = needs("postgres", "postgresql", *_PLACES)
 
 
 class Postgres:

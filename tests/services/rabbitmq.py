@@ -1,7 +1,6 @@
 """A server of RabbitMQ that can be killed and started again."""
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -12,13 +11,13 @@ from pathlib import Path
 
 import amqp  # type: ignore[import-untyped]
 
-from tests.services.needs import needs
+from tests.services.needs import find, needs
 from tests.services.processes import free_port, living, signal_all, tree, wait_until
 
 # Debian's own program in the path would run it as another user, in /var.
-_PLACES = ("/usr/lib/rabbitmq/bin", os.environ["PATH"])
+_PLACE = "/usr/lib/rabbitmq/bin"  # What is in /usr/sbin becomes another user first.
 _PROGRAM = "rabbitmq-server"
-needs_rabbitmq = needs(_PROGRAM)
+needs_rabbitmq = needs(_PROGRAM, _PROGRAM, _PLACE)
 
 
 class RabbitMQ:
@@ -35,7 +34,7 @@ class RabbitMQ:
 
     def start(self) -> None:
         """Start it, and return once it answers."""
-        program = shutil.which(_PROGRAM, path=os.pathsep.join(_PLACES))
+        program = find(_PROGRAM, _PLACE)
         assert program, f"{_PROGRAM} is missing: apt-get install rabbitmq-server"
         if self._names is None:  # Else it would start one itself, and leave it.
             self._names = self._run("epmd", "-port", self._names_port, "-address", "127.0.0.1")

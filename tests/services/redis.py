@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.services.needs import needs
 from tests.services.processes import free_port, wait_until
 
-needs_redis = needs("redis-server")
+needs_redis = needs("redis-server", "redis-server")
 
 
 class Redis:
