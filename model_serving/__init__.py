@@ -3,8 +3,10 @@
 The rooms, from the top floor down; each imports only from those below it::
 
     catalogue.py and declarations.py, nginx.py, status.py    programs beside the HTTP workers
+    job_worker.py; score/    the worker of jobs; bin/score
     server/      gunicorn's workers: the connections of clients, and the direct lane at the socket
-    app.py       puts the parts together: create_app
+    app.py       puts the parts together: create_app; node.py is a tree without HTTP
+    served.py    what is served: the models and their runtime, without a web app
     resources/   one Resource per model, and the explicit list of them   (yours)
     web/         everything that knows Flask
     models/      one model per file                                      (yours)
@@ -12,7 +14,7 @@ The rooms, from the top floor down; each imports only from those below it::
     serving/     the core: runs the models in replicas, knows nothing of the web
     files/       result files, in a folder or a bucket
     config.py  model_conf.py  log.py  metrics.py  figures.py  address.py  conversion.py
-    errors.py  headers.py  caller.py  proxies.py  place.py                         leaves
+    json_text.py  errors.py  headers.py  caller.py  proxies.py  memory.py  place.py    leaves
 """
 
 __version__ = "0.1.0"

@@ -43,20 +43,28 @@ class Histogram:
         return self._numbers[-1]
 
 
+def shared_numbers(path: Path | None, count: int) -> "memoryview[float]":
+    """Return so many numbers that all who open the file share, or numbers of one's own.
+
+    The file is made where there is none; what is new in it is 0.
+    """
+    size_bytes = count * _BYTES
+    if path is None:
+        mapped = mmap.mmap(-1, size_bytes)
+    else:
+        with path.open("a+b") as file:
+            file.truncate(size_bytes)
+            mapped = mmap.mmap(file.fileno(), size_bytes)
+    return memoryview(mapped).cast("d")
+
+
 class Figures:
     """The figures of one replica; its successor at the same place goes on with them."""
 
     def __init__(self, path: Path | None = None) -> None:
         """Open the file, which is made where there is none; without a path, keep them to itself."""
         seconds, sizes = len(SECONDS) + 2, len(SIZES) + 2
-        size_bytes = (2 * seconds + sizes + len(_REASONS)) * _BYTES
-        if path is None:
-            mapped = mmap.mmap(-1, size_bytes)
-        else:
-            with path.open("a+b") as file:
-                file.truncate(size_bytes)
-                mapped = mmap.mmap(file.fileno(), size_bytes)
-        numbers = memoryview(mapped).cast("d")
+        numbers = shared_numbers(path, 2 * seconds + sizes + len(_REASONS))
         self.queue_wait = Histogram(numbers[:seconds], SECONDS)
         self.inference = Histogram(numbers[seconds : 2 * seconds], SECONDS)
         self.batch_size = Histogram(numbers[2 * seconds : 2 * seconds + sizes], SIZES)

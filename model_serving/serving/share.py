@@ -1,9 +1,10 @@
 """How much of the time a replica gives to the background while callers are served beside it."""
 
-import mmap
 import os
 import time
 from pathlib import Path
+
+from model_serving.figures import shared_numbers
 
 FILE = "calls"  # in the folder of the figures
 RECENT_S = 0.25
@@ -11,7 +12,6 @@ _LEAST = 0.05  # so that jobs come to their end
 _LESS, _MORE = 0.5, 1.1
 _WAITED = 0.1  # of the time on a processor and before it: from here on, others want it, too
 _ACCOUNT = Path("/proc/self/schedstat")
-_TIME_BYTES = 8
 
 
 class Calls:
@@ -19,13 +19,7 @@ class Calls:
 
     def __init__(self, path: Path | None = None) -> None:
         """Use the file, which is made where there is none; without a path, know of one's own."""
-        if path is None:
-            mapped = mmap.mmap(-1, _TIME_BYTES)
-        else:
-            with path.open("a+b") as file:
-                file.truncate(_TIME_BYTES)
-                mapped = mmap.mmap(file.fileno(), _TIME_BYTES)
-        self._last_s = memoryview(mapped).cast("d")
+        self._last_s = shared_numbers(path, 1)
 
     def note(self) -> None:
         """Note that one is answered now."""
